@@ -2,8 +2,8 @@
 
 Two kernels, one per kind of input. `rasterize_camera` takes a mesh in the OpenCV camera frame and a pinhole matrix and
 works with 2D homogeneous edge functions (Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous Coordinates",
-1997), so that a triangle through the camera plane needs no clipping. `visible_faces_ndc` takes vertices that were
-projected already and follows PyTorch3D's rules to the letter; `face3d.render.rasterize` builds on it.
+1997), so that a triangle through the camera plane needs no clipping. `visible_triangles_ndc` takes vertices that
+were projected already and follows PyTorch3D's rules to the letter; `face3d.render.rasterize` builds on it.
 
 The kernels release the GIL and are shared out to plain threads by interleaved rows: every pixel is computed alike
 whatever the number of threads, and nothing is left behind that a later `fork` could trip over, as OpenMP would.
@@ -17,7 +17,7 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -25,15 +25,13 @@ from jaxtyping import Float, Int
 
 from face3d.errors import ArgumentError
 
-__all__ = ["CameraFragments", "check_triangles", "interpolate_attributes", "rasterize_camera"]
+__all__ = ["CameraFragments", "check_triangles", "interpolate_attributes", "rasterize_camera", "visible_triangles_ndc"]
 
 DEFAULT_NEAR = 0.01
 """Metres. Nothing closer to the camera than this is drawn: no lens focuses there, and a head is never so near."""
 
 PIXELS_PER_THREAD = 512 * 512
 """Below this many pixels per thread, starting a thread costs more than it saves."""
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class CameraFragments(NamedTuple):
@@ -50,7 +48,7 @@ class CameraFragments(NamedTuple):
     depth: Float[np.ndarray, "H W"]
 
 
-def _compiled(function: _Function) -> _Function:
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile once and keep the machine code on disk; without a writable cache folder, compile in each process."""
     try:
         return numba.njit(function, nogil=True, cache=True)
@@ -71,8 +69,8 @@ def rasterize_camera(
     """Find what the centre of each pixel sees of a mesh.
 
     Pixels are sampled at their centres, (0.5, 0.5) for the first one. Edges that triangles share are watertight: a
-    centre exactly on one goes to the nearer triangle, or to the one of lower index. Degenerate triangles, and those with
-    a corner that is not finite, are left out. For smooth edges render larger and average.
+    centre exactly on one goes to the nearer triangle, or to the one of lower index. Degenerate triangles, and those
+    with a corner that is not finite, are left out. For smooth edges render larger and average.
 
     Args:
         vertices_camera: OpenCV camera frame (+x right, +y down, +z forward), metres.
@@ -101,7 +99,9 @@ def rasterize_camera(
     faces = check_triangles(triangles, len(corners))
 
     edges, boxes = np.empty((len(faces), 10)), np.empty((len(faces), 4), dtype=np.int32)
-    _edge_functions(corners @ matrix.T, faces, height, width, float(near), cull_backfaces, edges, boxes)
+    with np.errstate(invalid="ignore", over="ignore"):
+        homogeneous_pixels = corners @ matrix.T
+    _edge_functions(homogeneous_pixels, faces, height, width, float(near), cull_backfaces, edges, boxes)
     face_id = np.full((height, width), -1, dtype=np.int32)
     barycentric = np.zeros((height, width, 3), dtype=np.float32)
     depth = np.full((height, width), np.inf, dtype=np.float32)
@@ -112,6 +112,45 @@ def rasterize_camera(
         threads,
     )
     return CameraFragments(face_id, barycentric, depth)
+
+
+def visible_triangles_ndc(
+    soup: Float[np.ndarray, "F 3 3"],
+    x_centres: Float[np.ndarray, " W"],
+    y_centres: Float[np.ndarray, " H"],
+    epsilon: float,
+    cull_backfaces: bool,
+    perspective_correct: bool,
+    *,
+    threads: int | None = None,
+) -> Int[np.ndarray, "H W"]:
+    """Find which triangle each pixel sees, by PyTorch3D's rules and in the input's own precision.
+
+    Args:
+        soup: the corners of each triangle in PyTorch3D's NDC, float32 or float64.
+        x_centres: NDC x of each column's pixel centres, descending, in the dtype of `soup`.
+        y_centres: NDC y of each row's pixel centres, descending, likewise.
+        epsilon: triangles of a smaller area (times two) or with a corner of a smaller z are left out.
+        cull_backfaces: leave out triangles seen from behind.
+        perspective_correct: interpolate depth over the triangle in space, not over its image.
+        threads: as in `rasterize_camera`.
+
+    Returns:
+        int32 indices into `soup`, -1 where nothing is seen. Of two triangles at the same depth the first wins.
+    """
+    visible = np.full((len(y_centres), len(x_centres)), -1, dtype=np.int32)
+    depth = np.full(visible.shape, np.inf, dtype=soup.dtype)
+    boxes = np.empty((len(soup), 4), dtype=np.int32)
+    limit = soup.dtype.type(epsilon)
+    _boxes_ndc(soup, x_centres, y_centres, limit, cull_backfaces, boxes)
+    run_interleaved(
+        lambda first, step: _fill_ndc(
+            soup, boxes, x_centres, y_centres, limit, perspective_correct, first, step, visible, depth
+        ),
+        *visible.shape,
+        threads,
+    )
+    return visible
 
 
 def interpolate_attributes(
@@ -142,7 +181,7 @@ def interpolate_attributes(
 
 
 def check_triangles(triangles: Int[np.ndarray, "F 3"], vertex_count: int) -> Int[np.ndarray, "F 3"]:
-    """Return the triangles as a contiguous int64 array; raise `ArgumentError` if one names a vertex that is not there."""
+    """Return the triangles as a contiguous int64 array; raise `ArgumentError` if one names no vertex."""
     faces = np.ascontiguousarray(triangles)
     if faces.ndim != 2 or faces.shape[1] != 3 or not np.issubdtype(faces.dtype, np.integer):
         raise ArgumentError(f"triangles must be integers of the shape (F, 3), not {faces.dtype} {tuple(faces.shape)}")
@@ -277,3 +316,93 @@ def _blend(face_id, barycentric, faces, values, image):  # type: ignore[no-untyp
                     for corner in range(3):
                         value += barycentric[row, column, corner] * values[faces[face, corner], channel]
                     image[row, column, channel] = value
+
+
+@_compiled
+def _first_not_above(descending, value):  # type: ignore[no-untyped-def]
+    """Index of the first entry <= value in a descending array; its length if there is none."""
+    low, high = 0, descending.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if descending[middle] <= value:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@_compiled
+def _first_below(descending, value):  # type: ignore[no-untyped-def]
+    """Index of the first entry < value in a descending array; its length if there is none."""
+    low, high = 0, descending.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if descending[middle] < value:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@_compiled
+def _edge(px, py, ax, ay, bx, by):  # type: ignore[no-untyped-def]
+    return (px - ax) * (by - ay) - (py - ay) * (bx - ax)
+
+
+@_compiled
+def _boxes_ndc(soup, x_centres, y_centres, epsilon, cull, boxes):  # type: ignore[no-untyped-def]
+    """Columns and rows (first, one past last) whose centres lie in each triangle's bounding box; none if left out."""
+    for face in range(soup.shape[0]):
+        boxes[face, 0], boxes[face, 1], boxes[face, 2], boxes[face, 3] = 0, 0, 0, 0
+        usable = True
+        for corner in range(3):
+            for axis in range(3):
+                if not math.isfinite(soup[face, corner, axis]):
+                    usable = False
+            if soup[face, corner, 2] < epsilon:
+                usable = False
+        if not usable:
+            continue
+        ax, ay = soup[face, 0, 0], soup[face, 0, 1]
+        bx, by = soup[face, 1, 0], soup[face, 1, 1]
+        cx, cy = soup[face, 2, 0], soup[face, 2, 1]
+        area = _edge(ax, ay, bx, by, cx, cy)
+        if not math.isfinite(area) or abs(area) <= epsilon or (cull and area < 0.0):
+            continue
+        boxes[face, 0] = _first_not_above(x_centres, max(ax, bx, cx))
+        boxes[face, 1] = _first_below(x_centres, min(ax, bx, cx))
+        boxes[face, 2] = _first_not_above(y_centres, max(ay, by, cy))
+        boxes[face, 3] = _first_below(y_centres, min(ay, by, cy))
+
+
+@_compiled
+def _fill_ndc(  # type: ignore[no-untyped-def]
+    soup, boxes, x_centres, y_centres, epsilon, perspective_correct, first_row, row_step, visible, depth
+):
+    """Draw every triangle into the rows first_row, first_row + row_step, ..."""
+    for face in range(soup.shape[0]):
+        left, right, top, bottom = boxes[face, 0], boxes[face, 1], boxes[face, 2], boxes[face, 3]
+        if left >= right or top >= bottom:
+            continue
+        ax, ay, az = soup[face, 0, 0], soup[face, 0, 1], soup[face, 0, 2]
+        bx, by, bz = soup[face, 1, 0], soup[face, 1, 1], soup[face, 1, 2]
+        cx, cy, cz = soup[face, 2, 0], soup[face, 2, 1], soup[face, 2, 2]
+        area = _edge(cx, cy, ax, ay, bx, by) + epsilon
+        for row in range(top + (first_row - top) % row_step, bottom, row_step):
+            y = y_centres[row]
+            for column in range(left, right):
+                x = x_centres[column]
+                wa = _edge(x, y, bx, by, cx, cy) / area
+                wb = _edge(x, y, cx, cy, ax, ay) / area
+                wc = _edge(x, y, ax, ay, bx, by) / area
+                if wa > 0.0 and wb > 0.0 and wc > 0.0:
+                    if perspective_correct:
+                        wa, wb, wc = wa * bz * cz, wb * az * cz, wc * az * bz
+                        total = max(wa + wb + wc, epsilon)
+                        wa, wb, wc = wa / total, wb / total, wc / total
+                        if not (wa > 0.0 and wb > 0.0 and wc > 0.0):
+                            continue
+                    z = wa * az + wb * bz + wc * cz
+                    if z >= 0.0 and z < depth[row, column]:
+                        depth[row, column] = z
+                        visible[row, column] = face
