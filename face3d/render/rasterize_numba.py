@@ -1,12 +1,8 @@
-"""Visibility on the CPU: compiled loops that find which triangle each pixel centre sees.
+"""What each pixel of a photo sees of a mesh in the camera's frame: the fast path, in numpy and compiled loops.
 
-Two kernels, one per kind of input. `rasterize_camera` takes a mesh in the OpenCV camera frame and a pinhole matrix and
-works with 2D homogeneous edge functions (Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous Coordinates",
-1997), so that a triangle through the camera plane needs no clipping. `visible_triangles_ndc` takes vertices that
-were projected already and follows PyTorch3D's rules to the letter; `face3d.render.rasterize` builds on it.
-
-The kernels release the GIL and are shared out to plain threads by interleaved rows: every pixel is computed alike
-whatever the number of threads, and nothing is left behind that a later `fork` could trip over, as OpenMP would.
+It works with 2D homogeneous edge functions (Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous
+Coordinates", 1997), so that a triangle through the camera plane needs no clipping. The differentiable rasteriser is
+`face3d.render.rasterize`.
 
 Dimension letters: V vertices, F faces, H, W image height and width, C channels.
 """
@@ -14,24 +10,18 @@ Dimension letters: V vertices, F faces, H, W image height and width, C channels.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
 from face3d.errors import ArgumentError
+from face3d.render.compiled import compiled, run_interleaved
 
-__all__ = ["CameraFragments", "check_triangles", "interpolate_attributes", "rasterize_camera", "visible_triangles_ndc"]
+__all__ = ["CameraFragments", "check_triangles", "interpolate_attributes", "rasterize_camera"]
 
 DEFAULT_NEAR = 0.01
 """Metres. Nothing closer to the camera than this is drawn: no lens focuses there, and a head is never so near."""
-
-PIXELS_PER_THREAD = 512 * 512
-"""Below this many pixels per thread, starting a thread costs more than it saves."""
 
 
 class CameraFragments(NamedTuple):
@@ -46,14 +36,6 @@ class CameraFragments(NamedTuple):
     face_id: Int[np.ndarray, "H W"]
     barycentric: Float[np.ndarray, "H W 3"]
     depth: Float[np.ndarray, "H W"]
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile once and keep the machine code on disk; without a writable cache folder, compile in each process."""
-    try:
-        return numba.njit(function, nogil=True, cache=True)
-    except RuntimeError:
-        return numba.njit(function, nogil=True)
 
 
 def rasterize_camera(
@@ -114,45 +96,6 @@ def rasterize_camera(
     return CameraFragments(face_id, barycentric, depth)
 
 
-def visible_triangles_ndc(
-    soup: Float[np.ndarray, "F 3 3"],
-    x_centres: Float[np.ndarray, " W"],
-    y_centres: Float[np.ndarray, " H"],
-    epsilon: float,
-    cull_backfaces: bool,
-    perspective_correct: bool,
-    *,
-    threads: int | None = None,
-) -> Int[np.ndarray, "H W"]:
-    """Find which triangle each pixel sees, by PyTorch3D's rules and in the input's own precision.
-
-    Args:
-        soup: the corners of each triangle in PyTorch3D's NDC, float32 or float64.
-        x_centres: NDC x of each column's pixel centres, descending, in the dtype of `soup`.
-        y_centres: NDC y of each row's pixel centres, descending, likewise.
-        epsilon: triangles of a smaller area (times two) or with a corner of a smaller z are left out.
-        cull_backfaces: leave out triangles seen from behind.
-        perspective_correct: interpolate depth over the triangle in space, not over its image.
-        threads: as in `rasterize_camera`.
-
-    Returns:
-        int32 indices into `soup`, -1 where nothing is seen. Of two triangles at the same depth the first wins.
-    """
-    visible = np.full((len(y_centres), len(x_centres)), -1, dtype=np.int32)
-    depth = np.full(visible.shape, np.inf, dtype=soup.dtype)
-    boxes = np.empty((len(soup), 4), dtype=np.int32)
-    limit = soup.dtype.type(epsilon)
-    _boxes_ndc(soup, x_centres, y_centres, limit, cull_backfaces, boxes)
-    run_interleaved(
-        lambda first, step: _fill_ndc(
-            soup, boxes, x_centres, y_centres, limit, perspective_correct, first, step, visible, depth
-        ),
-        *visible.shape,
-        threads,
-    )
-    return visible
-
-
 def interpolate_attributes(
     fragments: CameraFragments,
     triangles: Int[np.ndarray, "F 3"],
@@ -200,31 +143,7 @@ def _check_image_size(image_size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def run_interleaved(kernel: Callable[[int, int], None], height: int, width: int, threads: int | None) -> None:
-    """Call `kernel(first_row, row_step)` so that together the calls cover every row, in as many threads as pay off."""
-    if threads is None:
-        threads = min(_processors(), height * width // PIXELS_PER_THREAD)
-    threads = max(1, min(int(threads), height))
-    if threads == 1:
-        kernel(0, 1)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(kernel, first, threads) for first in range(threads)]:
-            future.result()
-
-
-def _processors() -> int:
-    """Processors this process may use: NUMBA_NUM_THREADS or OMP_NUM_THREADS where set, else the affinity mask."""
-    for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
-        value = os.environ.get(variable, "")
-        if value.isdigit() and int(value) > 0:
-            return int(value)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@_compiled
+@compiled
 def _edge_functions(points, faces, height, width, near, cull, edges, boxes):  # type: ignore[no-untyped-def]
     """Per face: three edge functions a*x + b*y + c, positive inside, the determinant, and the pixels that it may cover.
 
@@ -275,7 +194,7 @@ def _edge_functions(points, faces, height, width, near, cull, edges, boxes):  # 
             boxes[face, 3] = min(height - 1.0, math.floor(bottom - 0.5 + slack))
 
 
-@_compiled
+@compiled
 def _fill_camera(edges, boxes, near, first_row, row_step, face_id, barycentric, depth):  # type: ignore[no-untyped-def]
     """Draw every face into the rows first_row, first_row + row_step, ..."""
     for face in range(boxes.shape[0]):
@@ -305,7 +224,7 @@ def _fill_camera(edges, boxes, near, first_row, row_step, face_id, barycentric, 
                             barycentric[row, column, 2] = e2 / total
 
 
-@_compiled
+@compiled
 def _blend(face_id, barycentric, faces, values, image):  # type: ignore[no-untyped-def]
     for row in range(face_id.shape[0]):
         for column in range(face_id.shape[1]):
@@ -316,93 +235,3 @@ def _blend(face_id, barycentric, faces, values, image):  # type: ignore[no-untyp
                     for corner in range(3):
                         value += barycentric[row, column, corner] * values[faces[face, corner], channel]
                     image[row, column, channel] = value
-
-
-@_compiled
-def _first_not_above(descending, value):  # type: ignore[no-untyped-def]
-    """Index of the first entry <= value in a descending array; its length if there is none."""
-    low, high = 0, descending.shape[0]
-    while low < high:
-        middle = (low + high) // 2
-        if descending[middle] <= value:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@_compiled
-def _first_below(descending, value):  # type: ignore[no-untyped-def]
-    """Index of the first entry < value in a descending array; its length if there is none."""
-    low, high = 0, descending.shape[0]
-    while low < high:
-        middle = (low + high) // 2
-        if descending[middle] < value:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@_compiled
-def _edge(px, py, ax, ay, bx, by):  # type: ignore[no-untyped-def]
-    return (px - ax) * (by - ay) - (py - ay) * (bx - ax)
-
-
-@_compiled
-def _boxes_ndc(soup, x_centres, y_centres, epsilon, cull, boxes):  # type: ignore[no-untyped-def]
-    """Columns and rows (first, one past last) whose centres lie in each triangle's bounding box; none if left out."""
-    for face in range(soup.shape[0]):
-        boxes[face, 0], boxes[face, 1], boxes[face, 2], boxes[face, 3] = 0, 0, 0, 0
-        usable = True
-        for corner in range(3):
-            for axis in range(3):
-                if not math.isfinite(soup[face, corner, axis]):
-                    usable = False
-            if soup[face, corner, 2] < epsilon:
-                usable = False
-        if not usable:
-            continue
-        ax, ay = soup[face, 0, 0], soup[face, 0, 1]
-        bx, by = soup[face, 1, 0], soup[face, 1, 1]
-        cx, cy = soup[face, 2, 0], soup[face, 2, 1]
-        area = _edge(ax, ay, bx, by, cx, cy)
-        if not math.isfinite(area) or abs(area) <= epsilon or (cull and area < 0.0):
-            continue
-        boxes[face, 0] = _first_not_above(x_centres, max(ax, bx, cx))
-        boxes[face, 1] = _first_below(x_centres, min(ax, bx, cx))
-        boxes[face, 2] = _first_not_above(y_centres, max(ay, by, cy))
-        boxes[face, 3] = _first_below(y_centres, min(ay, by, cy))
-
-
-@_compiled
-def _fill_ndc(  # type: ignore[no-untyped-def]
-    soup, boxes, x_centres, y_centres, epsilon, perspective_correct, first_row, row_step, visible, depth
-):
-    """Draw every triangle into the rows first_row, first_row + row_step, ..."""
-    for face in range(soup.shape[0]):
-        left, right, top, bottom = boxes[face, 0], boxes[face, 1], boxes[face, 2], boxes[face, 3]
-        if left >= right or top >= bottom:
-            continue
-        ax, ay, az = soup[face, 0, 0], soup[face, 0, 1], soup[face, 0, 2]
-        bx, by, bz = soup[face, 1, 0], soup[face, 1, 1], soup[face, 1, 2]
-        cx, cy, cz = soup[face, 2, 0], soup[face, 2, 1], soup[face, 2, 2]
-        area = _edge(cx, cy, ax, ay, bx, by) + epsilon
-        for row in range(top + (first_row - top) % row_step, bottom, row_step):
-            y = y_centres[row]
-            for column in range(left, right):
-                x = x_centres[column]
-                wa = _edge(x, y, bx, by, cx, cy) / area
-                wb = _edge(x, y, cx, cy, ax, ay) / area
-                wc = _edge(x, y, ax, ay, bx, by) / area
-                if wa > 0.0 and wb > 0.0 and wc > 0.0:
-                    if perspective_correct:
-                        wa, wb, wc = wa * bz * cz, wb * az * cz, wc * az * bz
-                        total = max(wa + wb + wc, epsilon)
-                        wa, wb, wc = wa / total, wb / total, wc / total
-                        if not (wa > 0.0 and wb > 0.0 and wc > 0.0):
-                            continue
-                    z = wa * az + wb * bz + wc * cz
-                    if z >= 0.0 and z < depth[row, column]:
-                        depth[row, column] = z
-                        visible[row, column] = face

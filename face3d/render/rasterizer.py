@@ -1,6 +1,6 @@
 """Differentiable rasterisation: which triangle each pixel sees, and where on it, with PyTorch3D's conventions.
 
-Visibility has no gradient, so it is left to a compiled loop (`face3d.render.rasterize_numba`); depth, barycentric
+Visibility has no gradient, so it is left to a compiled loop (`face3d.render.visibility_numba`); depth, barycentric
 coordinates and distances of the pixels that were hit are then computed in torch, where autograd sees them. The rules
 (signs, order, thresholds, what counts as inside) are those of `pytorch3d.renderer.mesh.rasterize_meshes` with
 `blur_radius=0` and `faces_per_pixel=1`, so that shaders written for PyTorch3D accept the result.
@@ -161,7 +161,7 @@ def _visible(
     perspective_correct: bool,
 ) -> Int[Tensor, "B H W"]:
     """Index of the triangle that each pixel of each batch item sees, -1 for none."""
-    from face3d.render.rasterize_numba import visible_triangles_ndc
+    from face3d.render.visibility_numba import visible_triangles_ndc
 
     x, y = (centres.numpy() for centres in ndc_pixel_centres(image_size, _numpy_dtype(soup)))
     triangles = np.ascontiguousarray(soup.detach().cpu().numpy())
