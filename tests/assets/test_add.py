@@ -1,0 +1,69 @@
+"""Adding files by hand: content is checked, nothing in a file is executed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from face3d import assets
+from face3d.errors import ArgumentError, CorruptAssetError, InputError
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACE3D_HOME", str(tmp_path / "home"))
+
+
+class Malicious:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.marker),)
+
+
+def test_torch_weights_are_copied_and_recorded(tmp_path):
+    torch.save({"state": torch.ones(3)}, tmp_path / "my_download.tar")
+    found = assets.add("mica", [tmp_path / "my_download.tar"])
+    assert found.path.name == "mica.tar"
+    assert assets.obtain("mica") == found
+    assert found.commercial == "no"
+
+
+@pytest.mark.parametrize(("name", "file"), [("mica", "mica.tar"), ("flame", "flame.pkl")])
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path, name, file):
+    marker = tmp_path / "ran"
+    (tmp_path / file).write_bytes(pickle.dumps({"v_template": Malicious(marker)}))
+    with pytest.raises(CorruptAssetError, match=file) as caught:
+        assets.add(name, [tmp_path / file])
+    assert "\n" not in str(caught.value)
+    assert not marker.exists()
+    assert assets.stored(name) is None
+
+
+def test_a_file_with_a_known_hash_must_have_it(tmp_path):
+    (tmp_path / "face_landmarker.task").write_bytes(b"something else")
+    with pytest.raises(CorruptAssetError, match="SHA-256"):
+        assets.add("mediapipe", [tmp_path / "face_landmarker.task"])
+
+
+def test_unusable_offers(tmp_path):
+    (tmp_path / "empty.dat").touch()
+    with pytest.raises(CorruptAssetError, match="empty"):
+        assets.add("dlib", [tmp_path / "empty.dat"])
+    with pytest.raises(CorruptAssetError, match=r"\.dat"):
+        assets.add("dlib", [Path(__file__)])
+    with pytest.raises(InputError, match="nowhere"):
+        assets.add("dlib", [tmp_path / "nowhere.dat"])
+    with pytest.raises(ArgumentError, match="one file"):
+        assets.add("dlib", [])
+
+
+def test_the_licence_of_this_very_file_can_be_stated(tmp_path):
+    torch.save({"state": torch.ones(3)}, tmp_path / "model.pth")
+    found = assets.add("lipread", [tmp_path / "model.pth"], licence="CC-BY-4.0")
+    assert (found.licence, found.commercial) == ("CC-BY-4.0", "yes")
