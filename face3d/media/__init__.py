@@ -1,0 +1,5 @@
+"""Images in and out: reading and writing files, with orientation, colour and the camera's own notes made uniform."""
+
+from face3d.media.photo import Photo, as_rgb
+
+__all__ = ["Photo", "as_rgb"]
