@@ -1,0 +1,261 @@
+"""Shaded pictures of a head: studio light, soft shadows in the creases, eyes with irises.
+
+Dimension letters: V vertices, F faces, H, W image height and width, N points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+
+from face3d.render.rasterize_numba import check_triangles, rasterize_camera
+from face3d.render.shading import vertex_normals
+from face3d.render.studio_light import shade_samples
+
+__all__ = ["HeadAppearance", "ambient_visibility", "head_appearance", "portrait", "shaded_layer"]
+
+CLAY = (0.60, 0.57, 0.54)
+"""Linear RGB of the surface where nothing else is known: light warm grey, so that shading shows shape."""
+REGION_COLOURS: Mapping[str, tuple[float, float, float]] = {
+    "lips": (0.53, 0.40, 0.37),
+    "tongue": (0.50, 0.27, 0.25),
+    "teeth": (0.72, 0.70, 0.64),
+    "left_eyeball": (0.78, 0.77, 0.75),
+    "right_eyeball": (0.78, 0.77, 0.75),
+}
+"""Linear RGB of regions that have a colour of their own."""
+
+MAX_SAMPLES = 6_000_000
+"""Supersampling is lowered where more samples than this would be drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadAppearance:
+    """Colours of a head's surface.
+
+    Attributes:
+        albedo: (V, 3) linear RGB in [0, 1].
+        eye_position: (V, 2) metres across the eye's optical axis for vertices of an eyeball, NaN elsewhere; iris and
+            pupil are drawn from it per pixel, finer than the mesh.
+        visibility: (V,) share of the surrounding light that reaches each vertex, or None to compute it per picture.
+    """
+
+    albedo: Float[np.ndarray, "V 3"]
+    eye_position: Float[np.ndarray, "V 2"]
+    visibility: Float[np.ndarray, " V"] | None = None
+
+
+def head_appearance(
+    vertices: Float[np.ndarray, "V 3"],
+    triangles: Int[np.ndarray, "F 3"],
+    *,
+    regions: Mapping[str, Int[np.ndarray, " R"]] | None = None,
+    pupils: Mapping[str, Float[np.ndarray, " 3"]] | None = None,
+) -> HeadAppearance:
+    """Colour a neutral head by its regions.
+
+    Args:
+        vertices: neutral head, head frame, metres.
+        triangles: corner indices.
+        regions: vertex ids by name; those of REGION_COLOURS are used, others ignored.
+        pupils: pupil centre on the surface per eye region ("left_eyeball", "right_eyeball"), head frame, metres; by
+            default straight ahead of the eyeball's centre.
+    """
+    albedo = np.tile(np.asarray(CLAY, dtype=np.float32), (len(vertices), 1))
+    eye_position = np.full((len(vertices), 2), np.nan, dtype=np.float32)
+    for name, colour in REGION_COLOURS.items():
+        ids = np.asarray((regions or {}).get(name, ()), dtype=np.int64)
+        if not ids.size:
+            continue
+        albedo[ids] = colour
+        if name.endswith("_eyeball"):
+            centre = (vertices[ids].min(0) + vertices[ids].max(0)) / 2
+            pupil = (pupils or {}).get(name)
+            axis = np.array([0.0, 0.0, 1.0]) if pupil is None else np.asarray(pupil) - centre
+            offset = vertices[ids] - centre
+            across = offset @ _facing(axis / np.linalg.norm(axis))[:2].T
+            # Behind the centre the axis comes out again; there is no second iris there.
+            behind = offset @ axis <= 0
+            across[behind] = 2 * np.abs(offset).max()
+            eye_position[ids] = across
+    return HeadAppearance(albedo, eye_position, ambient_visibility(vertices, triangles))
+
+
+def ambient_visibility(
+    vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "F 3"], *, directions: int = 64
+) -> Float[np.ndarray, " V"]:
+    """Share of evenly surrounding light that reaches each vertex past the rest of the mesh, in [0, 1].
+
+    Cosine-weighted, from depth maps in directions spread evenly over the sphere.
+    """
+    points = np.asarray(vertices, dtype=np.float64)
+    finite = np.isfinite(points.sum(axis=1))
+    if not len(triangles) or not finite.any():
+        return np.ones(len(points), dtype=np.float32)
+    centre = (points[finite].min(0) + points[finite].max(0)) / 2
+    radius = max(float(np.linalg.norm(points[finite] - centre, axis=-1).max()), 1e-9)
+    # In units of the mesh's radius, from so far away that the view is practically parallel.
+    distance, side = 60.0, 160
+    unit = (np.where(finite[:, None], points, centre) - centre) / radius
+    focal = distance * side / 2 * 0.97
+    intrinsics = np.array([[focal, 0.0, side / 2], [0.0, focal, side / 2], [0.0, 0.0, 1.0]])
+    normals = _normals(unit, triangles)
+    reached, total = np.zeros(len(points)), np.full(len(points), 1e-6)
+    for towards in _sphere_directions(directions):
+        camera = unit @ _facing(towards).T + [0.0, 0.0, distance]
+        depth = rasterize_camera(camera, triangles, intrinsics, (side, side)).depth
+        column, row = (camera[:, :2] / camera[:, 2:] * focal + side / 2).astype(int).clip(0, side - 1).T
+        cosine = (normals @ towards).clip(0.0)
+        # The bias covers half a pixel of a surface at a steep angle, so that flat skin does not shade itself.
+        reached += np.where(camera[:, 2] <= depth[row, column] + 0.02, cosine, 0.0)
+        total += cosine
+    return (reached / total).astype(np.float32)
+
+
+def portrait(
+    vertices: Float[np.ndarray, "V 3"],
+    triangles: Int[np.ndarray, "F 3"],
+    appearance: HeadAppearance,
+    image_size: tuple[int, int],
+    *,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    background: tuple[int, int, int] = (242, 242, 240),
+) -> tuple[UInt8[np.ndarray, "H W 3"], float]:
+    """Picture a head alone, seen from 1.5 m, filling the frame.
+
+    Args:
+        vertices: head frame, metres.
+        triangles: corner indices.
+        appearance: its colours.
+        image_size: (height, width).
+        yaw: degrees that the head is turned, positive to show the subject's left side.
+        pitch: degrees that the camera looks down from.
+        background: sRGB.
+
+    Returns:
+        The picture, and its scale at the head's centre in pixels per metre.
+    """
+    height, width = image_size
+    centre = (vertices.min(0) + vertices.max(0)) / 2
+    turn, tilt = math.radians(-yaw), math.radians(pitch)
+    about_y = np.array([[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]])
+    about_x = np.array([[1, 0, 0], [0, math.cos(tilt), -math.sin(tilt)], [0, math.sin(tilt), math.cos(tilt)]])
+    to_camera = np.diag([1.0, -1.0, -1.0]) @ about_x @ about_y
+    distance = 1.5
+    camera = (vertices - centre) @ to_camera.T + [0.0, 0.0, distance]
+    slope = camera[:, :2] / camera[:, 2:]
+    focal = 0.86 * min(width / np.ptp(slope[:, 0]), height / np.ptp(slope[:, 1]))
+    middle = (slope.min(0) + slope.max(0)) / 2
+    intrinsics = np.array(
+        [[focal, 0, width / 2 - focal * middle[0]], [0, focal, height / 2 - focal * middle[1]], [0, 0, 1]]
+    )
+    colour, alpha = shaded_layer(camera, triangles, intrinsics, image_size, appearance)
+    picture = np.asarray(background, dtype=np.float32) * (1 - alpha[..., None]) + colour * alpha[..., None]
+    return np.rint(picture).astype(np.uint8), focal / distance
+
+
+def shaded_layer(
+    vertices_camera: Float[np.ndarray, "V 3"],
+    triangles: Int[np.ndarray, "F 3"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    image_size: tuple[int, int],
+    appearance: HeadAppearance,
+    *,
+    supersample: int = 3,
+) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:
+    """Render a mesh under studio light that travels with the camera.
+
+    Args:
+        vertices_camera: OpenCV camera frame, metres.
+        triangles: corner indices.
+        intrinsics: K in pixels of the image.
+        image_size: (height, width).
+        appearance: colours of the surface.
+        supersample: samples per pixel and axis.
+
+    Returns:
+        sRGB in [0, 255] of the surface (not multiplied by the coverage), and the coverage in [0, 1].
+    """
+    height, width = image_size
+    colour, coverage = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    box = _covered_box(vertices_camera, intrinsics, image_size)
+    if box is None or not len(triangles):
+        return colour, coverage
+    left, top, right, bottom = box
+    box_height, box_width = bottom - top, right - left
+    factor = max(1, min(supersample, math.isqrt(MAX_SAMPLES // (box_height * box_width))))
+    finer = np.diag([factor, factor, 1.0]) @ np.array([[1.0, 0, -left], [0, 1, -top], [0, 0, 1]]) @ intrinsics
+    samples, seen = _shade(vertices_camera, triangles, finer, (box_height * factor, box_width * factor), appearance)
+    cells = (box_height, factor, box_width, factor)
+    count = seen.reshape(cells).sum((1, 3))
+    mean = samples.reshape(*cells, 3).sum((1, 3)) / np.maximum(count, 1)[..., None]
+    colour[top:bottom, left:right] = mean
+    coverage[top:bottom, left:right] = count / factor**2
+    return colour, coverage
+
+
+def _shade(
+    vertices_camera: Float[np.ndarray, "V 3"],
+    triangles: Int[np.ndarray, "F 3"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    image_size: tuple[int, int],
+    appearance: HeadAppearance,
+) -> tuple[Float[np.ndarray, "H W 3"], Bool[np.ndarray, "H W"]]:
+    """One colour per sample (sRGB in [0, 255], 0 where nothing is seen), and which samples see the mesh."""
+    visibility = appearance.visibility
+    if visibility is None:
+        visibility = ambient_visibility(vertices_camera, triangles)
+    faces = check_triangles(triangles, len(vertices_camera))
+    fragments = rasterize_camera(vertices_camera, faces, intrinsics, image_size)
+    normals = _normals(vertices_camera, faces)
+    picture = shade_samples(
+        fragments, vertices_camera, faces, normals, appearance.albedo, visibility, appearance.eye_position
+    )
+    return picture, fragments.face_id >= 0
+
+
+def _normals(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "V 3"]:
+    corners = np.ascontiguousarray(vertices, dtype=np.float64)
+    faces = check_triangles(triangles, len(corners))
+    return vertex_normals(torch.from_numpy(corners), torch.from_numpy(faces)).numpy()
+
+
+def _covered_box(
+    vertices_camera: Float[np.ndarray, "V 3"], intrinsics: Float[np.ndarray, "3 3"], image_size: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    """Pixels (left, top, right, bottom; the last two exclusive) that hold the mesh; None if it is out of the image."""
+    height, width = image_size
+    finite = vertices_camera[np.isfinite(vertices_camera).all(-1)]
+    if not len(finite) or (finite[:, 2] <= 0).all():
+        return None
+    if (finite[:, 2] <= 1e-3).any():
+        return 0, 0, width, height
+    pixels = finite @ np.asarray(intrinsics, dtype=np.float64).T
+    pixels = (pixels[:, :2] / pixels[:, 2:]).clip(-1.0, [width + 1.0, height + 1.0])
+    left, top = np.floor(pixels.min(0)).astype(int).clip(0).tolist()
+    right, bottom = np.ceil(pixels.max(0)).astype(int).tolist()
+    right, bottom = min(right, width), min(bottom, height)
+    return (left, top, right, bottom) if right > left and bottom > top else None
+
+
+def _sphere_directions(count: int) -> Float[np.ndarray, "N 3"]:
+    """Unit vectors spread evenly: the Fibonacci lattice."""
+    k = np.arange(count) + 0.5
+    z = 1 - 2 * k / count
+    angle = math.pi * (1 + math.sqrt(5)) * k
+    radius = np.sqrt(1 - z * z)
+    return np.stack((radius * np.cos(angle), radius * np.sin(angle), z), -1)
+
+
+def _facing(towards: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
+    """Rotation into the frame of a camera that stands in the direction `towards` and looks back."""
+    forward = -towards
+    side = np.cross(forward, [1.0, 0.0, 0.0] if abs(forward[0]) < 0.7 else [0.0, 1.0, 0.0])
+    side = side / np.linalg.norm(side)
+    return np.stack((side, np.cross(forward, side), forward))
