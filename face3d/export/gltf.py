@@ -1,0 +1,184 @@
+"""glTF 2.0 as one binary file (GLB). Its frame and unit are the head frame's: +y up, +z out of the face, metres.
+
+Written here and not by trimesh, whose exporter has no morph targets and wraps the mesh in nodes of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from face3d.export.mesh import GENERATOR, Mesh
+from face3d.render.shading import vertex_normals
+
+__all__ = ["export_gltf", "split_at_seams"]
+
+# Numbers from the glTF 2.0 specification, sections 3.6 and 4.
+FLOAT, UNSIGNED_SHORT, UNSIGNED_INT = 5126, 5123, 5125
+ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
+TRIANGLES_MODE = 4
+CHUNK_JSON, CHUNK_BINARY = 0x4E4F534A, 0x004E4942
+LARGEST_SHORT_INDEX = 65534
+
+SKIN_ROUGHNESS = 0.6
+CLAY = (0.60, 0.57, 0.54, 1.0)
+"""Linear base colour of a head without vertex colours."""
+
+
+def export_gltf(mesh: Mesh) -> bytes:
+    """Write a mesh as GLB: one node and one mesh with the mesh's name, with smooth normals.
+
+    glTF has one set of indices, so a vertex on a texture seam is written once per texture coordinate. The first V
+    vertices are the mesh's own, in order; the copies follow (`split_at_seams` says of which).
+
+    Args:
+        mesh: what to write; lengths are metres in glTF, whatever other formats are written in.
+    """
+    triangles = mesh.triangles.astype(np.int64)
+    source = np.arange(len(mesh.vertices))
+    uv: Float[np.ndarray, "W 2"] | None = None
+    if mesh.uv is not None and mesh.corner_uv is not None:
+        triangles, source, uv_of = split_at_seams(triangles, mesh.corner_uv.astype(np.int64), len(mesh.vertices))
+        # glTF counts v downwards.
+        uv = (mesh.uv[uv_of] * [1.0, -1.0] + [0.0, 1.0]).astype("<f4")
+
+    buffer = _Buffer()
+    attributes = {
+        "POSITION": buffer.add(mesh.vertices.astype("<f4")[source], "VEC3", FLOAT, ARRAY_BUFFER, bounds=True),
+        "NORMAL": buffer.add(_unit_normals(mesh)[source], "VEC3", FLOAT, ARRAY_BUFFER),
+    }
+    if uv is not None:
+        attributes["TEXCOORD_0"] = buffer.add(uv, "VEC2", FLOAT, ARRAY_BUFFER)
+    if mesh.vertex_colours is not None:
+        colours = np.rint(_to_linear(mesh.vertex_colours) * 65535).astype("<u2")[source]
+        opaque = np.concatenate((colours, np.full((len(colours), 1), 65535, dtype="<u2")), 1)
+        attributes["COLOR_0"] = buffer.add(opaque, "VEC4", UNSIGNED_SHORT, ARRAY_BUFFER, normalized=True)
+    short = len(source) - 1 <= LARGEST_SHORT_INDEX
+    indices = triangles.astype("<u2" if short else "<u4").reshape(-1)
+    index_accessor = buffer.add(indices, "SCALAR", UNSIGNED_SHORT if short else UNSIGNED_INT, ELEMENT_ARRAY_BUFFER)
+
+    base_colour = CLAY if mesh.vertex_colours is None else (1.0, 1.0, 1.0, 1.0)
+    document = {
+        "asset": {"version": "2.0", "generator": GENERATOR},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"name": mesh.name, "mesh": 0}],
+        "meshes": [
+            {
+                "name": mesh.name,
+                "primitives": [
+                    {"attributes": attributes, "indices": index_accessor, "mode": TRIANGLES_MODE, "material": 0}
+                ],
+            }
+        ],
+        "materials": [
+            {
+                "name": "skin",
+                "doubleSided": True,
+                "pbrMetallicRoughness": {
+                    "baseColorFactor": base_colour,
+                    "metallicFactor": 0.0,
+                    "roughnessFactor": SKIN_ROUGHNESS,
+                },
+            }
+        ],
+        "accessors": buffer.accessors,
+        "bufferViews": buffer.views,
+        "buffers": [{"byteLength": len(buffer.data)}],
+    }
+    return _glb(document, bytes(buffer.data))
+
+
+def split_at_seams(
+    triangles: Int[np.ndarray, "F 3"], uv_triangles: Int[np.ndarray, "F 3"], vertex_count: int
+) -> tuple[Int[np.ndarray, "F 3"], Int[np.ndarray, " W"], Int[np.ndarray, " W"]]:
+    """Give each pair of vertex and texture coordinate an index of its own.
+
+    Returns:
+        The triangles over W >= V split vertices; the vertex that each is a copy of (the first V are the vertices
+        themselves); the texture coordinate of each (0 for a vertex of no triangle).
+    """
+    pairs, corner_pair = np.unique(
+        np.stack((triangles.reshape(-1), uv_triangles.reshape(-1)), -1), axis=0, return_inverse=True
+    )
+    # Sorted by vertex: the first pair of each vertex keeps its index, the others go to the end.
+    first = np.ones(len(pairs), dtype=bool)
+    first[1:] = pairs[1:, 0] != pairs[:-1, 0]
+    index = pairs[:, 0].copy()
+    index[~first] = vertex_count + np.arange((~first).sum())
+    source = np.concatenate((np.arange(vertex_count), pairs[~first, 0]))
+    uv_of = np.zeros(len(source), dtype=np.int64)
+    uv_of[index] = pairs[:, 1]
+    return index[corner_pair.reshape(-1)].reshape(-1, 3), source, uv_of
+
+
+class _Buffer:
+    """Collects arrays into one block of bytes, with glTF's two levels of description."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        values: np.ndarray,
+        kind: str,
+        component: int,
+        target: int,
+        *,
+        bounds: bool = False,
+        normalized: bool = False,
+    ) -> int:
+        """Append an array and return the index of its accessor."""
+        self.data.extend(b"\0" * (-len(self.data) % 4))
+        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": values.nbytes, "target": target})
+        self.data.extend(values.tobytes())
+        accessor: dict[str, Any] = {
+            "bufferView": len(self.views) - 1,
+            "componentType": component,
+            "count": len(values),
+            "type": kind,
+        }
+        if bounds:
+            accessor["min"], accessor["max"] = values.min(0).tolist(), values.max(0).tolist()
+        if normalized:
+            accessor["normalized"] = True
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+
+def _unit_normals(mesh: Mesh) -> Float[np.ndarray, "V 3"]:
+    normals = vertex_normals(
+        torch.from_numpy(mesh.vertices.astype(np.float64)), torch.from_numpy(mesh.triangles.astype(np.int64))
+    ).numpy()
+    # glTF asks for unit vectors everywhere, also where there is no area to take one from.
+    normals[(normals == 0).all(axis=1)] = [0.0, 0.0, 1.0]
+    return normals.astype("<f4")
+
+
+def _to_linear(srgb: np.ndarray) -> Float[np.ndarray, "V 3"]:
+    """The transfer curve of IEC 61966-2-1, inverted; glTF's vertex colours are linear."""
+    value = srgb / 255.0
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def _glb(document: dict[str, Any], binary: bytes) -> bytes:
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    text += b" " * (-len(text) % 4)
+    binary += b"\0" * (-len(binary) % 4)
+    length = 12 + 8 + len(text) + 8 + len(binary)
+    return b"".join(
+        (
+            struct.pack("<4sII", b"glTF", 2, length),
+            struct.pack("<II", len(text), CHUNK_JSON),
+            text,
+            struct.pack("<II", len(binary), CHUNK_BINARY),
+            binary,
+        )
+    )
