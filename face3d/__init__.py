@@ -9,21 +9,55 @@ The names below are loaded when first used, so that `import face3d` costs next t
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from face3d.errors import Face3DError
 
 if TYPE_CHECKING:
-    from face3d.head import HeadModel, load_head
+    from face3d.head import HeadGeometry, HeadModel, load_head
+    from face3d.landmarks import FaceLandmarks
+    from face3d.media import Photo
+    from face3d.reconstruct import Failure, reconstruct
+    from face3d.reconstruction import Reconstruction
 
 __version__ = "0.1.0"
 
 _HOME_OF = {
+    "FaceLandmarks": "face3d.landmarks",
+    "Failure": "face3d.reconstruct",
+    "HeadGeometry": "face3d.head",
     "HeadModel": "face3d.head",
+    "Photo": "face3d.media",
+    "Reconstruction": "face3d.reconstruction",
     "load_head": "face3d.head",
+    "reconstruct": "face3d.reconstruct",
 }
 
-__all__ = ["Face3DError", "HeadModel", "__version__", "load_head"]
+__all__ = [
+    "Face3DError",
+    "FaceLandmarks",
+    "Failure",
+    "HeadGeometry",
+    "HeadModel",
+    "Photo",
+    "Reconstruction",
+    "__version__",
+    "load_head",
+    "reconstruct",
+]
+
+
+class _Package(ModuleType):
+    """Keeps `face3d.reconstruct` the function: importing its module would put the module in its place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from face3d.assets.add import add
 from face3d.assets.fetch import fetch, missing
 from face3d.assets.licences import AssetUse, LicencePolicy, is_open, require_licence, use_of
-from face3d.assets.open_head import open_head_path, open_head_use
+from face3d.assets.open_head import open_head_path, open_head_use, use_of_own_head
 from face3d.assets.storage import StoredAsset, asset_named, folder_of, home, stored, verify
 from face3d.assets.table import ASSETS, Asset, Commercial, NpmSource, PyPISource, Source, UrlSource
 
@@ -38,6 +38,7 @@ __all__ = [
     "require_licence",
     "stored",
     "use_of",
+    "use_of_own_head",
     "verify",
 ]
 

@@ -39,14 +39,14 @@ class AssetUse:
         role: what it was used for.
         licence: SPDX identifier, or the plain name of the terms.
         commercial: whether those allow commercial use.
-        sha256: hash of the file's bytes.
+        sha256: hash of the file's bytes; None for a head that consists of several.
     """
 
     name: str
     role: str
     licence: str
     commercial: Commercial
-    sha256: str
+    sha256: str | None
 
 
 def is_open(licence: str) -> bool:

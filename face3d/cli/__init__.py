@@ -1,0 +1,73 @@
+"""The `face3d` command: arguments in, a job run, a report and an exit code out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, TypeAlias
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
+
+from face3d.cli.assets import Assets
+from face3d.cli.demo import Demo
+from face3d.cli.doctor import Doctor
+from face3d.cli.reconstruct import Reconstruct
+from face3d.errors import ArgumentError, Face3DError
+
+__all__ = ["main", "run"]
+
+Command: TypeAlias = (
+    Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Demo, subcommand("demo")]
+    | Annotated[Assets, subcommand("assets")]
+    | Annotated[Doctor, subcommand("doctor")]
+)
+
+EXIT_OK, EXIT_FAILED, EXIT_ARGUMENTS, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_QUIET_LIBRARIES = {"GLOG_minloglevel": "2", "TF_CPP_MIN_LOG_LEVEL": "2"}
+"""MediaPipe's native code chats on stderr otherwise; errors still come through."""
+
+
+def run() -> None:
+    """The console script."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: as typed after `face3d`; None takes the process's own.
+
+    Returns:
+        0 all done, 1 something failed (each failure is named on stderr), 2 the arguments are unusable.
+    """
+    for name, value in _QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
+    command = tyro.cli(
+        Command,
+        prog="face3d",
+        description="Photos of a person become a metric, animatable 3D head.",
+        args=arguments,
+        config=(OmitArgPrefixes, OmitSubcommandPrefixes, FlagCreatePairsOff),
+    )
+    try:
+        return command.run()
+    except Face3DError as error:
+        if command.common.json:
+            print(json.dumps({"error": type(error).__name__, "message": str(error)}, indent=2))
+        print(f"face3d: {error}", file=sys.stderr)
+        return EXIT_ARGUMENTS if isinstance(error, ArgumentError) else EXIT_FAILED
+    except KeyboardInterrupt:
+        print("face3d: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED

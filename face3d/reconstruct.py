@@ -1,0 +1,309 @@
+"""The job "photos -> metric head", as the pipeline it is.
+
+    photo -> landmarks and camera -> fit -> measurements -> files
+
+Each face of each photo becomes a head of its own; with `same_person`, all photos are fitted together and share one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+
+from face3d import assets
+from face3d.assets import AssetUse, LicencePolicy
+from face3d.camera import Intrinsics, choose_intrinsics
+from face3d.errors import ArgumentError, Face3DError, InputError, NoFaceError, OutputError
+from face3d.export.mesh import Unit
+from face3d.export.result_folder import ResultFolders, ResultNames
+from face3d.fit import Fit, FitOptions, Observation, fit_landmarks
+from face3d.head import HeadModel, load_head
+from face3d.landmarks import Detector, FaceLandmarks, open_detector
+from face3d.measure import CALLIPER, Measurement, measure_head
+from face3d.media import Photo, read_image
+from face3d.reconstruction import MESH_FORMATS, Reconstruction, write_reconstruction
+
+__all__ = ["Failure", "reconstruct"]
+
+Image: TypeAlias = str | Path | Photo | Shaped[np.ndarray, "H W *C"]
+
+PLAUSIBLE_PUPILLARY_DISTANCE = (0.03, 0.1)
+"""Metres; people are 40 to 80 mm. Outside, the number is in another unit."""
+
+LONGEST_DISTANCE = 0.5
+"""Metres between any two points of a head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input, or a face of it, that gave no result."""
+
+    source: str
+    error: Face3DError
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """One face in one photo. `number` counts the faces of a photo from 1; None for an only face."""
+
+    photo: Photo
+    number: int | None
+    landmarks: FaceLandmarks
+    intrinsics: Intrinsics
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+def reconstruct(
+    images: Sequence[Image],
+    *,
+    head: str | Path = "open",
+    identity: Literal["auto", "fit"] = "auto",
+    detector: Literal["mediapipe"] = "mediapipe",
+    same_person: bool = False,
+    pupillary_distance: float | None = None,
+    known_distances: Mapping[str, float] | None = None,
+    intrinsics: Intrinsics | Sequence[float] | Float[np.ndarray, "3 3"] | None = None,
+    fov: float | None = None,
+    licence: LicencePolicy = "any",
+    device: str = "cpu",
+    out: str | Path | None = None,
+    formats: Sequence[str] = ("obj", "ply", "glb"),
+    unit: Unit = "m",
+    on_failure: Callable[[Failure], None] | None = None,
+    progress: bool = False,
+) -> list[Reconstruction]:
+    """Turn photos into metric heads.
+
+    Args:
+        images: paths, RGB arrays or `Photo`s.
+        head: "open", "flame", or the path of a head file.
+        identity: "fit" finds the person by fitting the head to landmarks; "auto" takes the best that is here.
+        detector: what finds the landmarks.
+        same_person: fit all photos together, as one person; of each photo the largest face is taken.
+        pupillary_distance: far pupillary distance in metres, if known; the head gets exactly that size.
+        known_distances: metres by name of a straight measurement (`face3d.measure.CALLIPER`); held exactly.
+        intrinsics: (fx, fy, cx, cy) or K in pixels, if known.
+        fov: field of view in degrees along the image's longer side, if known.
+        licence: "open" refuses every model file that is not known to allow commercial use.
+        device: PyTorch device of the head model.
+        out: folder to write result folders in; None writes nothing.
+        formats: of the mesh files: obj, ply, glb, stl.
+        unit: of mesh files whose format does not fix it.
+        on_failure: called for each input that gives no result while the others go on; without it the first one raises.
+        progress: draw a progress bar on stderr.
+
+    Returns:
+        One result per face, in the order of the images; with `same_person`, one per photo, sharing their identity.
+
+    Raises:
+        ArgumentError: an argument is unusable whatever the images are.
+        InputError: an image cannot be used and there is no `on_failure`.
+        OutputError: `out` cannot be written.
+        AssetError: a model file is missing or damaged.
+        LicenceError: `licence` rules out a model file that is needed.
+    """
+    _check_arguments(images, formats, unit, device, pupillary_distance)
+    folders = None if out is None else ResultFolders(Path(out), marker="reconstruction.json")
+    model = load_head(head).to(device)
+    uses = (_head_use(head, model), assets.use_of(assets.obtain(detector, progress=progress)))
+    assets.require_licence(uses, licence)
+    options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
+    failures = _Failures(on_failure)
+    names = ResultNames()
+    results: list[Reconstruction] = []
+    with open_detector(detector) as opened:
+        sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=same_person, progress=progress)
+        for person in _people(sightings, together=same_person):
+            with failures.of(person[0].photo.name):
+                for sighting, result in _fit_person(model, person, options, uses, names):
+                    if folders is not None:
+                        result = _written(result, sighting.photo, folders, tuple(formats), unit)
+                    results.append(result)
+    return results
+
+
+def _sightings(
+    images: Sequence[Image],
+    detector: Detector,
+    intrinsics: Intrinsics | Sequence[float] | Float[np.ndarray, "3 3"] | None,
+    fov: float | None,
+    failures: _Failures,
+    *,
+    largest_only: bool,
+    progress: bool,
+) -> Iterator[_Sighting]:
+    """Find the faces of each photo; what cannot be used is reported and passed over."""
+    for image in _shown(images, progress):
+        with failures.of(_name_of(image)):
+            start = time.perf_counter()
+            photo = _as_photo(image)
+            camera = choose_intrinsics(photo, intrinsics=intrinsics, fov=fov)
+            read = time.perf_counter()
+            faces = detector.detect(photo.pixels)
+            seconds = {"read": read - start, "detect": time.perf_counter() - read}
+            if not faces:
+                raise NoFaceError(f"{photo.name}: no face found; give a photo that shows a face from the front or side")
+            warnings: tuple[str, ...] = ()
+            if largest_only and len(faces) > 1:
+                warnings = (f"the photo shows {len(faces)} faces; the largest was taken",)
+                faces = [max(faces, key=_area)]
+            for number, face in enumerate(faces, start=1):
+                yield _Sighting(photo, number if len(faces) > 1 else None, face, camera, seconds, warnings)
+
+
+def _people(sightings: Iterable[_Sighting], *, together: bool) -> Iterator[list[_Sighting]]:
+    if not together:
+        yield from ([sighting] for sighting in sightings)
+    elif person := list(sightings):
+        yield person
+
+
+def _fit_person(
+    model: HeadModel, person: list[_Sighting], options: FitOptions, uses: tuple[AssetUse, ...], names: ResultNames
+) -> Iterator[tuple[_Sighting, Reconstruction]]:
+    """Fit one head to all photos of a person and measure it."""
+    start = time.perf_counter()
+    observations = [Observation(sighting.landmarks, sighting.intrinsics) for sighting in person]
+    try:
+        fit = fit_landmarks(model, observations, options)
+    except InputError as error:
+        raise InputError(f"{', '.join(sighting.photo.name for sighting in person)}: {error}") from error
+    fitted = time.perf_counter()
+    measurements = _measured(model, fit)
+    seconds = {"fit": fitted - start, "measure": time.perf_counter() - fitted}
+    for index, sighting in enumerate(person):
+        stem = sighting.photo.path.stem if sighting.photo.path else "image"
+        yield (
+            sighting,
+            Reconstruction(
+                name=names.claim(stem, sighting.number),
+                source=sighting.photo.name,
+                model=model,
+                identity=fit.identity,
+                expression=fit.expression[index],
+                jaw=fit.jaw[index],
+                neck=fit.neck[index],
+                eyes=fit.eyes[index],
+                camera_from_head=fit.camera_from_head[index],
+                intrinsics=fit.intrinsics[index],
+                landmarks=sighting.landmarks,
+                scale=fit.scale,
+                measurements=measurements,
+                residual=float(fit.reprojection_pixels[index].mean() / fit.interocular_pixels[index]),
+                assets=uses,
+                timings={**sighting.seconds, **seconds},
+                warnings=(*sighting.warnings, *fit.warnings),
+            ),
+        )
+
+
+def _measured(model: HeadModel, fit: Fit) -> dict[str, Measurement]:
+    """Every measurement that the head's anatomical points allow; none for a head without them."""
+    if "anatomy" not in model.point_sets:
+        return {}
+    identity, covariance = (
+        torch.as_tensor(values).to(model.template) for values in (fit.identity, fit.identity_covariance)
+    )
+    return measure_head(model, identity, covariance=covariance)
+
+
+def _written(
+    result: Reconstruction,
+    photo: Photo,
+    folders: ResultFolders,
+    formats: tuple[str, ...],
+    unit: Unit,
+) -> Reconstruction:
+    with folders.writing(result.name) as partial:
+        write_reconstruction(result, photo.pixels, partial, formats=formats, unit=unit)
+    return replace(result, folder=folders.path_of(result.name))
+
+
+def _head_use(head: str | Path, model: HeadModel) -> AssetUse:
+    if head == "open":
+        return assets.open_head_use()
+    added = assets.stored("flame") if head == "flame" else None
+    return assets.use_of(added) if added else assets.use_of_own_head(model.name, model.licence, Path(head))
+
+
+class _Failures:
+    """Lets the other inputs go on when one gives no result, if somebody wants to hear of it."""
+
+    def __init__(self, report: Callable[[Failure], None] | None) -> None:
+        self._report = report
+
+    @contextlib.contextmanager
+    def of(self, source: str) -> Iterator[None]:
+        try:
+            yield
+        except (InputError, OutputError) as error:
+            if self._report is None:
+                raise
+            self._report(Failure(source, error))
+
+
+def _check_arguments(
+    images: Sequence[Image], formats: Sequence[str], unit: Unit, device: str, pupillary_distance: float | None
+) -> None:
+    if isinstance(images, (str, Path)) or not len(images):
+        raise ArgumentError("give a list of one or more photos")
+    if unknown := [name for name in formats if name not in MESH_FORMATS]:
+        raise ArgumentError(f"no mesh format is named {', '.join(unknown)}; there are {', '.join(MESH_FORMATS)}")
+    if unit not in ("m", "mm"):
+        raise ArgumentError(f"the unit is m or mm, not {unit!r}")
+    low, high = PLAUSIBLE_PUPILLARY_DISTANCE
+    if pupillary_distance is not None and not low <= pupillary_distance <= high:
+        raise ArgumentError(
+            f"a pupillary distance of {pupillary_distance * 1000:g} mm is no person's; give one between "
+            f"{low * 1000:g} and {high * 1000:g} mm"
+        )
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArgumentError(f"the device {device!r} cannot be used here ({reason}); try cpu") from error
+
+
+def _ends_of(known_distances: Mapping[str, float]) -> dict[tuple[str, str], float]:
+    """Anatomical points that each named distance lies between."""
+    for name, distance in known_distances.items():
+        if name not in CALLIPER:
+            raise ArgumentError(f"no distance is named {name!r}; there are {', '.join(CALLIPER)}")
+        if not 0 < distance < LONGEST_DISTANCE:
+            raise ArgumentError(f"{name} is {distance:g} m, which no head has; give metres")
+    return {(CALLIPER[name].first, CALLIPER[name].second): distance for name, distance in known_distances.items()}
+
+
+def _shown(images: Sequence[Image], progress: bool) -> Iterable[Image]:
+    if not progress:
+        return images
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(images, "reconstructing", console=Console(stderr=True), transient=True)
+
+
+def _as_photo(image: Image) -> Photo:
+    if isinstance(image, Photo):
+        return image
+    return Photo.from_array(image) if isinstance(image, np.ndarray) else read_image(Path(image))
+
+
+def _name_of(image: Image) -> str:
+    if isinstance(image, Photo):
+        return image.name
+    return "the given array" if isinstance(image, np.ndarray) else str(image)
+
+
+def _area(face: FaceLandmarks) -> float:
+    left, top, right, bottom = (float(value) for value in face.box)
+    return (right - left) * (bottom - top)

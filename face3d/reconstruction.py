@@ -1,0 +1,236 @@
+"""What `reconstruct` gives back for a face, and the files that it becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from face3d.assets import AssetUse
+from face3d.camera import Intrinsics, project
+from face3d.export import Mesh, export_gltf, export_obj, export_ply, export_stl
+from face3d.export.mesh import Unit
+from face3d.fit import Scale
+from face3d.head import HeadGeometry, HeadModel
+from face3d.landmarks import FaceLandmarks
+from face3d.measure import Measurement
+from face3d.media import write_image
+from face3d.render.overlay import overlay
+
+__all__ = ["MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruction"]
+
+SCHEMA_VERSION = 1
+"""Of reconstruction.json; grows when a field changes its meaning."""
+
+
+MESH_FORMATS: Mapping[str, Callable[[Mesh, Unit], bytes]] = {
+    "obj": lambda mesh, unit: export_obj(mesh, unit=unit),
+    "ply": lambda mesh, unit: export_ply(mesh, unit=unit),
+    "glb": lambda mesh, unit: export_gltf(mesh),
+    "stl": lambda mesh, unit: export_stl(mesh, unit=unit),
+}
+"""Writers by file name ending; glTF fixes its unit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconstruction:
+    """A face of a photo as a metric head.
+
+    Lengths are metres, rotations axis-angle radians, pixels those of the original upright photo.
+
+    Attributes:
+        name: what the result is called: the photo's stem, and a number when the photo shows several faces.
+        source: the photo's path, or "the given array".
+        model: the head model.
+        identity: (I,) who it is; expression: (E,) what the face does.
+        jaw, neck: (3,), eyes: (6,) left then right.
+        camera_from_head: (4, 4) from the head frame to the camera's.
+        intrinsics: the camera, with the focal length that was used.
+        landmarks: as detected in the photo.
+        scale: size relative to the mean head, relative sigma, and what determined it.
+        measurements: by name, of the neutral head.
+        residual: mean distance of the fitted surface from the detected landmarks, relative to the interocular distance.
+        assets: every model file that took part, with its licence.
+        timings: seconds by step.
+        warnings: what a person should know before relying on this.
+        folder: where the files lie, None when they were not written.
+    """
+
+    name: str
+    source: str
+    model: HeadModel
+    identity: Float[np.ndarray, " I"]
+    expression: Float[np.ndarray, " E"]
+    jaw: Float[np.ndarray, " 3"]
+    neck: Float[np.ndarray, " 3"]
+    eyes: Float[np.ndarray, " 6"]
+    camera_from_head: Float[np.ndarray, "4 4"]
+    intrinsics: Intrinsics
+    landmarks: FaceLandmarks
+    scale: Scale
+    measurements: Mapping[str, Measurement]
+    residual: float
+    assets: tuple[AssetUse, ...]
+    timings: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    def neutral(self) -> HeadGeometry:
+        """The person at rest: identity only, head frame, batch of one."""
+        return self.model(identity=self.identity)
+
+    def posed(self) -> HeadGeometry:
+        """The head with the photo's expression, jaw and gaze, head frame, batch of one."""
+        return self.model(
+            identity=self.identity, expression=self.expression, jaw=self.jaw, neck=self.neck, eyes=self.eyes
+        )
+
+    def overlay(self, photo: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+        """The posed head drawn over its photo.
+
+        Args:
+            photo: RGB, upright, the size that was reconstructed.
+        """
+        rotation, translation = self.camera_from_head[:3, :3], self.camera_from_head[:3, 3]
+        in_camera = _vertices(self.posed()) @ rotation.T + translation
+        return overlay(photo, in_camera, self.model.triangles.cpu().numpy(), self.intrinsics.matrix)
+
+    def points(self) -> dict[str, dict[str, Any]]:
+        """Every named point set of the posed head: `labels` or None, `head` (N, 3) metres, `pixels` (N, 2)."""
+        geometry = self.posed()
+        camera, intrinsics = (
+            torch.as_tensor(values)[None].to(geometry.vertices)
+            for values in (self.camera_from_head, self.intrinsics.matrix)
+        )
+        found = {}
+        for name, point_set in self.model.point_sets.items():
+            places = self.model.points(name, geometry, camera_from_head=camera)
+            pixels = project(places, camera, intrinsics)
+            found[name] = {
+                "labels": point_set.labels,
+                "head": places[0].cpu().numpy(),
+                "pixels": pixels[0].cpu().numpy(),
+            }
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """What reconstruction.json holds; plain numbers, strings, lists and dictionaries."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "source": self.source,
+            "model": {"name": self.model.name, "licence": self.model.licence},
+            "assets": [asdict(use) for use in self.assets],
+            "scale": {
+                "value": self.scale.value,
+                "sigma": self.scale.sigma,
+                "sources": [asdict(source) for source in self.scale.sources],
+            },
+            "camera": {
+                "source": self.intrinsics.source,
+                "focal_pixels": float(self.intrinsics.matrix[0, 0]),
+                "focal_sigma": self.intrinsics.focal_sigma,
+                "image_size": list(self.intrinsics.image_size),
+            },
+            "detector": {
+                "name": self.landmarks.detector,
+                "score": float(self.landmarks.score),
+                "box": [float(value) for value in self.landmarks.box],
+            },
+            "residuals": {"landmarks_over_interocular": self.residual},
+            "timings": dict(self.timings),
+            "warnings": list(self.warnings),
+        }
+
+
+def write_reconstruction(
+    result: Reconstruction,
+    photo: UInt8[np.ndarray, "H W 3"],
+    folder: Path,
+    *,
+    formats: tuple[str, ...],
+    unit: Unit,
+) -> None:
+    """Write every file of a result into an existing folder.
+
+    Args:
+        photo: the pixels that the result was made from.
+        formats: of the meshes; names in `MESH_FORMATS`.
+        unit: "m" or "mm", for formats that do not fix it.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written.
+    """
+    for stem, geometry in (("head_neutral", result.neutral()), ("head_posed", result.posed())):
+        mesh = _mesh(result.model, geometry)
+        for name in formats:
+            (folder / f"{stem}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
+    np.savez(
+        folder / "parameters.npz",
+        identity=result.identity,
+        expression=result.expression,
+        jaw=result.jaw,
+        neck=result.neck,
+        eyes=result.eyes,
+        camera_from_head=result.camera_from_head,
+        K=result.intrinsics.matrix,
+        image_size=np.array(result.intrinsics.image_size),
+    )
+    _write_json(folder / "landmarks.json", _landmarks_document(result))
+    measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}
+    _write_json(folder / "measurements.json", measurements)
+    write_image(folder / "overlay.png", result.overlay(photo))
+    _write_json(folder / "reconstruction.json", result.summary())
+
+
+def _landmarks_document(result: Reconstruction) -> dict[str, Any]:
+    detected = result.landmarks
+    return {
+        "image_size": list(result.intrinsics.image_size),
+        "detected": {
+            "topology": detected.topology,
+            "pixels": _rounded(detected.points[:, :2], 3),
+            "confidence": _rounded(detected.confidence, 4),
+        },
+        "fitted": {
+            name: {
+                "labels": None if points["labels"] is None else list(points["labels"]),
+                "pixels": _rounded(points["pixels"], 3),
+                "head": _rounded(points["head"], 7),
+            }
+            for name, points in result.points().items()
+        },
+    }
+
+
+def _mesh(model: HeadModel, geometry: HeadGeometry) -> Mesh:
+    uv, uv_triangles = model.uv, model.uv_triangles
+    return Mesh(
+        vertices=_vertices(geometry),
+        triangles=model.triangles.cpu().numpy(),
+        uv=None if uv is None else uv.cpu().numpy(),
+        uv_triangles=None if uv_triangles is None else uv_triangles.cpu().numpy(),
+    )
+
+
+def _vertices(geometry: HeadGeometry) -> Float[np.ndarray, "V 3"]:
+    vertices: Float[np.ndarray, "V 3"] = geometry.vertices[0].detach().cpu().numpy().astype(np.float64)
+    return vertices
+
+
+def _rounded(values: Float[np.ndarray, ...], digits: int) -> list[Any]:
+    """Nested lists for JSON; what is not finite becomes None."""
+    values = np.asarray(values, dtype=np.float64)
+    plain = np.round(values, digits).astype(object)
+    plain[~np.isfinite(values)] = None
+    rows: list[Any] = plain.tolist()
+    return rows
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
