@@ -22,13 +22,15 @@ __all__ = ["HeadAppearance", "ambient_visibility", "head_appearance", "portrait"
 CLAY = (0.60, 0.57, 0.54)
 """Linear RGB of the surface where nothing else is known: light warm grey, so that shading shows shape."""
 REGION_COLOURS: Mapping[str, tuple[float, float, float]] = {
-    "lips": (0.53, 0.40, 0.37),
+    "lips": (0.565, 0.485, 0.455),
     "tongue": (0.50, 0.27, 0.25),
     "teeth": (0.72, 0.70, 0.64),
     "left_eyeball": (0.78, 0.77, 0.75),
     "right_eyeball": (0.78, 0.77, 0.75),
 }
 """Linear RGB of regions that have a colour of their own."""
+SOFT_REGIONS = ("lips",)
+"""Regions whose colour fades into what surrounds them."""
 
 MAX_SAMPLES = 6_000_000
 """Supersampling is lowered where more samples than this would be drawn."""
@@ -66,13 +68,18 @@ def head_appearance(
         pupils: pupil centre on the surface per eye region ("left_eyeball", "right_eyeball"), head frame, metres; by
             default straight ahead of the eyeball's centre.
     """
+    faces = check_triangles(triangles, len(vertices))
     albedo = np.tile(np.asarray(CLAY, dtype=np.float32), (len(vertices), 1))
     eye_position = np.full((len(vertices), 2), np.nan, dtype=np.float32)
     for name, colour in REGION_COLOURS.items():
         ids = np.asarray((regions or {}).get(name, ()), dtype=np.int64)
         if not ids.size:
             continue
-        albedo[ids] = colour
+        share = np.zeros((len(vertices), 1), dtype=np.float32)
+        share[ids] = 1.0
+        if name in SOFT_REGIONS:
+            share = _spread(share, faces, steps=1)
+        albedo += share * (np.asarray(colour, dtype=np.float32) - albedo)
         if name.endswith("_eyeball"):
             centre = (vertices[ids].min(0) + vertices[ids].max(0)) / 2
             pupil = (pupils or {}).get(name)
@@ -83,7 +90,7 @@ def head_appearance(
             behind = offset @ axis <= 0
             across[behind] = 2 * np.abs(offset).max()
             eye_position[ids] = across
-    return HeadAppearance(albedo, eye_position, ambient_visibility(vertices, triangles))
+    return HeadAppearance(albedo, eye_position, ambient_visibility(vertices, faces))
 
 
 def ambient_visibility(
@@ -224,6 +231,17 @@ def _normals(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "F 3
     corners = np.ascontiguousarray(vertices, dtype=np.float64)
     faces = check_triangles(triangles, len(corners))
     return vertex_normals(torch.from_numpy(corners), torch.from_numpy(faces)).numpy()
+
+
+def _spread(values: Float[np.ndarray, "V 1"], faces: Int[np.ndarray, "F 3"], *, steps: int) -> Float[np.ndarray, "V 1"]:
+    """Average each vertex with those it shares triangles with, `steps` times."""
+    for _ in range(steps):
+        total, count = values.copy(), np.ones_like(values)
+        for corner in range(3):
+            np.add.at(total, faces[:, corner], values[faces].mean(axis=1))
+            np.add.at(count, faces[:, corner], 1.0)
+        values = total / count
+    return values
 
 
 def _covered_box(
