@@ -162,7 +162,7 @@ def portrait(
     intrinsics = np.array(
         [[focal, 0, width / 2 - focal * middle[0]], [0, focal, height / 2 - focal * middle[1]], [0, 0, 1]]
     )
-    colour, alpha = shaded_layer(camera, triangles, intrinsics, image_size, appearance)
+    colour, alpha = shaded_layer(camera, triangles, intrinsics, image_size, appearance, supersample=2)
     picture = np.asarray(background, dtype=np.float32) * (1 - alpha[..., None]) + colour * alpha[..., None]
     return np.rint(picture).astype(np.uint8), focal / distance
 
