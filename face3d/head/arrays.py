@@ -168,7 +168,7 @@ def _check_shape(name: str, array: np.ndarray, expected: tuple[int | None, ...])
     )
     if not fits:
         wanted = ", ".join("any" if want is None else str(want) for want in expected)
-        raise InputError(f"{name} has shape {array.shape}, expected ({wanted})")
+        raise InputError(f"{name} has shape {array.shape}, expected ({wanted}{',' if len(expected) == 1 else ''})")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(f"{name} holds values that are not finite")
     return array.shape

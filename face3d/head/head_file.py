@@ -208,7 +208,7 @@ def _dense_regressor(entries: Mapping[str, np.ndarray], shape: tuple[int, int]) 
 
 def _quantise(basis: Float[np.ndarray, "K V 3"]) -> tuple[Int16[np.ndarray, "K V 3"], Float[np.ndarray, " K"]]:
     """Return the basis as int16 and, per component, the smallest power of two that makes it fit."""
-    largest = np.abs(basis).reshape(len(basis), -1).max(axis=1, initial=0.0).astype(np.float64)
+    largest = np.abs(basis).max(axis=(1, 2), initial=0.0).astype(np.float64)
     scale = np.exp2(np.ceil(np.log2(np.where(largest > 0, largest, 1.0) / _INT16_MAX)))
     return np.rint(basis / scale[:, None, None]).astype(np.int16), scale.astype(np.float32)
 

@@ -263,14 +263,12 @@ class HeadModel(nn.Module):
         )
 
     def _local_rotations(self, given: Mapping[str, Tensor], batch: int) -> Float[Tensor, "B J 3 3"]:
-        identity = torch.eye(3, dtype=self.template.dtype, device=self.template.device).expand(batch, 3, 3)
-        local = [identity] * len(self.joint_names)
+        axis_angles = [self.template.new_zeros(1, 3)] * len(self.joint_names)
         for name, turn in given.items():
             if name not in self.joint_names:
                 raise ArgumentError(f"head {self.name!r} has no joint {name!r}, only {', '.join(self.joint_names)}")
-            rotation = rotations_from_axis_angles(turn)
-            local[self.joint_names.index(name)] = rotation.expand(batch, 3, 3)
-        return torch.stack(local, dim=1)
+            axis_angles[self.joint_names.index(name)] = turn
+        return rotations_from_axis_angles(torch.stack([turn.expand(batch, 3) for turn in axis_angles], dim=1))
 
     def _pose(
         self, shaped: Float[Tensor, "B V 3"], joints: Float[Tensor, "B J 3"], local: Float[Tensor, "B J 3 3"]

@@ -264,7 +264,7 @@ def _reconstruct_object(kind: Any, _base: Any = None, _state: Any = None) -> Any
 def _torch_storage(content: Any) -> torch.Tensor:
     """Return the values of a storage that torch pickled inside the pickle."""
     storage = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return torch.tensor([], dtype=storage.dtype).set_(storage.untyped())
+    return torch.tensor([], dtype=storage.dtype).set_(storage)
 
 
 def _torch_array(values: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
