@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
+from face3d.head import HeadModel
 from face3d.render.rasterize_numba import check_triangles, rasterize_camera
 from face3d.render.shading import vertex_normals
 from face3d.render.studio_light import shade_samples
 
-__all__ = ["HeadAppearance", "ambient_visibility", "head_appearance", "portrait", "shaded_layer"]
+__all__ = ["HeadAppearance", "ambient_visibility", "head_appearance", "model_appearance", "portrait", "shaded_layer"]
 
 CLAY = (0.60, 0.57, 0.54)
 """Linear RGB of the surface where nothing else is known: light warm grey, so that shading shows shape."""
@@ -91,6 +92,26 @@ def head_appearance(
             across[behind] = 2 * np.abs(offset).max()
             eye_position[ids] = across
     return HeadAppearance(albedo, eye_position, ambient_visibility(vertices, faces))
+
+
+def model_appearance(model: HeadModel, neutral_vertices: Float[np.ndarray, "V 3"] | None = None) -> HeadAppearance:
+    """Colour a head by what its model knows: its regions, and its pupils where a point set names them.
+
+    Args:
+        model: the head model.
+        neutral_vertices: the person's neutral head, head frame, metres; by default the mean head.
+    """
+    neutral = model.template.double().cpu().numpy() if neutral_vertices is None else neutral_vertices
+    triangles = model.triangles.cpu().numpy()
+    pupils: dict[str, Float[np.ndarray, " 3"]] = {}
+    for points in model.point_sets.values():
+        for side in ("left", "right"):
+            if points.labels is not None and f"pupil_{side}" in points.labels:
+                row = points.labels.index(f"pupil_{side}")
+                corners = triangles[int(points.triangles[row])]
+                pupils[f"{side}_eyeball"] = points.barycentric[row].double().cpu().numpy() @ neutral[corners]
+    regions = {name: ids.cpu().numpy() for name, ids in model.regions.items()}
+    return head_appearance(neutral, triangles, regions=regions, pupils=pupils)
 
 
 def ambient_visibility(

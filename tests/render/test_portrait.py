@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from face3d.errors import ArgumentError
+from face3d.head import load_open_head
 from face3d.render.overlay import draw_points, overlay, panel
-from face3d.render.portrait import HeadAppearance, ambient_visibility, head_appearance, portrait, shaded_layer
+from face3d.render.portrait import (
+    HeadAppearance,
+    ambient_visibility,
+    head_appearance,
+    model_appearance,
+    portrait,
+    shaded_layer,
+)
 
 INTRINSICS = np.array([[100.0, 0.0, 30.0], [0.0, 100.0, 20.0], [0.0, 0.0, 1.0]])
 
@@ -104,6 +112,20 @@ def test_eyes_get_an_iris_of_human_size():
     dark = colour[100, :, 0] < 130
     dark_width = np.ptp(np.nonzero(dark[20:180])[0]) + 1
     assert dark_width == pytest.approx(117, rel=0.05)
+
+
+def test_the_open_heads_eyes_look_straight_ahead():
+    model = load_open_head()
+    template = model.template.double().numpy()
+    look = model_appearance(model)
+    for side in ("left", "right"):
+        eye = model.regions[f"{side}_eyeball"].numpy()
+        assert np.isfinite(look.eye_position[eye]).all()
+        pupil = eye[np.linalg.norm(look.eye_position[eye], axis=-1).argmin()]
+        centre = (template[eye].min(0) + template[eye].max(0)) / 2
+        assert template[pupil, 2] > centre[2] + 0.008, "the iris is on the front of the eyeball"
+        np.testing.assert_allclose(template[pupil, :2], centre[:2], atol=0.002)
+    assert np.isnan(look.eye_position[model.regions["nose"].numpy()]).all()
 
 
 def test_portrait_fills_the_frame_and_tells_its_scale():
