@@ -103,10 +103,10 @@ def read_flame(
             joint_names=_JOINT_NAMES,
             parents=(-1, *(int(parent) for parent in parents[1:])),
             provenance={"files": [file.name for file in (path, *landmark_files, *mask_files)]},
-            regions=_read_regions(mask_files, len(template)),
         )
     except (InputError, ValueError, IndexError, TypeError) as error:
         raise CorruptAssetError(f"{path}: is not a usable FLAME model: {error}") from error
+    arrays = replace(arrays, regions=_read_regions(mask_files, len(template)))
     return _with_point_sets(arrays, read_embeddings(landmark_files), landmark_files)
 
 

@@ -2,7 +2,7 @@
 
 FLAME files are pickles written under Python 2, with arrays inside chumpy objects. A pickle can name any function of any
 module and have it called, so only a short list of names is answered, each with a harmless stand-in of this module:
-nothing of chumpy, SciPy or torch's own unpickling is imported or called.
+nothing of chumpy, and none of the unpickling of NumPy, SciPy and torch (beyond `weights_only`), is imported or called.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import collections
 import io
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -23,10 +24,13 @@ from face3d.errors import CorruptAssetError, InputError
 __all__ = ["dense_array", "read_npy", "read_npz", "read_pickle"]
 
 
+_DTYPE_NAME = re.compile(r"[<>|=]?[biufcSUO][0-9]{1,6}|O")
+
+
 def read_pickle(path: Path) -> Any:
     """Return the content of a pickle of dicts, lists, numbers, text and arrays; text in Latin-1 as Python 2 wrote it.
 
-    Chumpy values and sparse matrices come back as stand-ins for `dense_array`.
+    Arrays, chumpy values and sparse matrices come back as stand-ins for `dense_array`.
 
     Raises:
         InputError: the file cannot be opened.
@@ -37,7 +41,7 @@ def read_pickle(path: Path) -> Any:
 
 
 def read_npy(path: Path) -> Any:
-    """Return the content of an npy file: its array, or the object that a 0-d object array holds.
+    """Return the content of an npy file: its array, or the object that a 0-d object array holds (see `read_pickle`).
 
     Raises:
         InputError: the file cannot be opened.
@@ -67,18 +71,21 @@ def dense_array(value: Any) -> np.ndarray:
     Raises:
         InputError: it stands for none.
     """
-    if isinstance(value, _Chumpy | _Sparse):
+    if isinstance(value, _Array | _Chumpy | _Sparse):
         return value.dense()
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        return value
-    if isinstance(value, list | tuple | int | float | np.generic | np.ndarray):
+    if isinstance(value, list | tuple):
         try:
-            array = np.array(value.tolist() if isinstance(value, np.ndarray) else value)
+            value = [dense_array(item) if isinstance(item, list | tuple | _Array | _Chumpy) else item for item in value]
+        except RecursionError as error:
+            raise InputError("a list contains itself") from error
+    if isinstance(value, list | int | float | np.generic | np.ndarray):
+        try:
+            array = np.asarray(value)
         except (ValueError, TypeError) as error:
             raise InputError("a list has rows of different length") from error
-        if not array.dtype.hasobject:
+        if array.dtype.kind in "biufc":
             return array
-    raise InputError(f"a {type(value).__name__.strip('_')} stands where an array is expected")
+    raise InputError(f"{_KINDS.get(type(value), f'a {type(value).__name__}')} stands where an array is expected")
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -110,7 +117,7 @@ def _read_npy_stream(stream: BinaryIO, path: Path) -> Any:
     except Exception as error:  # NumPy's header parser raises whatever a damaged header makes it meet
         raise CorruptAssetError(f"{path}: is damaged or is not a NumPy file") from error
     content = _unpickle(stream, path)
-    return content.item() if isinstance(content, np.ndarray) and content.shape == () else content
+    return content.only_object() if isinstance(content, _Array) else content
 
 
 class _UntrustedGlobalError(pickle.UnpicklingError):
@@ -157,6 +164,63 @@ class _Token:
         raise pickle.UnpicklingError("a pickle tried to alter a class")
 
 
+class _DType:
+    """A NumPy type of plain numbers or text, or of objects.
+
+    NumPy's own type must not take its state from a pickle: that sets the very flags which tell numbers from pointers.
+    """
+
+    __slots__ = ("dtype",)
+
+    dtype: np.dtype[Any]
+
+    def __new__(cls, name: Any, *_: Any) -> _DType:
+        if not (isinstance(name, str) and _DTYPE_NAME.fullmatch(name)):
+            raise pickle.UnpicklingError(f"an array of type {name!r}")
+        instance = super().__new__(cls)
+        instance.dtype = np.dtype(name)
+        return instance
+
+    def __setstate__(self, state: Any) -> None:
+        _version, order, *structure = state[:5]
+        if any(part is not None for part in structure):
+            raise pickle.UnpicklingError("an array of structures")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array:
+    """A NumPy array as its pickle describes it."""
+
+    __slots__ = ("dtype", "order", "shape", "values")
+
+    def __init__(self) -> None:
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)
+        self.order: Literal["C", "F"] = "C"
+        self.shape: tuple[int, ...] = (0,)
+        self.values: Any = b""
+
+    def __setstate__(self, state: Any) -> None:
+        _version, shape, kind, fortran, self.values = state
+        if not isinstance(kind, _DType):
+            raise pickle.UnpicklingError("an array without a type")
+        self.shape = tuple(int(size) for size in shape)
+        self.dtype = kind.dtype
+        self.order = "F" if fortran else "C"
+
+    def dense(self) -> np.ndarray:
+        if self.dtype.hasobject:
+            array = dense_array(self.values)
+            return array.reshape(*self.shape, *array.shape[1:])
+        try:
+            return np.frombuffer(_bytes(self.values), self.dtype).reshape(self.shape, order=self.order).copy(self.order)
+        except (ValueError, TypeError) as error:
+            raise InputError("an array does not have the values that its shape promises") from error
+
+    def only_object(self) -> Any:
+        """Return what a 0-d array of objects holds; any other array stays as it is."""
+        return self.values[0] if self.dtype.hasobject and self.shape == () else self
+
+
 class _Stateful:
     """Keeps the state that a pickle gives to an object of a class that is not imported."""
 
@@ -180,7 +244,7 @@ class _Stateful:
         for name in names:
             if name in self.state:
                 return self.state[name]
-        raise InputError(f"a {type(self).__name__.strip('_')} value lacks {names[0]!r}")
+        raise InputError(f"{_KINDS[type(self)]} lacks {names[0]!r}")
 
 
 class _Chumpy(_Stateful):
@@ -214,12 +278,15 @@ class _Sparse(_Stateful):
 
     def dense(self) -> np.ndarray:
         values, minor, starts = (dense_array(self.entry(name)) for name in ("data", "indices", "indptr"))
-        rows, columns = (int(size) for size in self.entry("_shape", "shape"))
-        shape = (rows, columns) if self.by_row else (columns, rows)
         try:
+            rows, columns = (int(size) for size in self.entry("_shape", "shape"))
+            shape = (rows, columns) if self.by_row else (columns, rows)
+            counts = np.diff(starts)
+            if len(counts) != shape[0] or (counts < 0).any() or counts.sum() != len(minor):
+                raise InputError("a sparse matrix contradicts itself")
             matrix = np.zeros(shape, values.dtype)
-            np.add.at(matrix, (np.repeat(np.arange(shape[0]), np.diff(starts)), minor), values)
-        except (IndexError, ValueError, MemoryError) as error:
+            np.add.at(matrix, (np.repeat(np.arange(shape[0]), counts), minor), values)
+        except (IndexError, ValueError, TypeError, MemoryError) as error:
             raise InputError("a sparse matrix contradicts itself") from error
         return matrix if self.by_row else matrix.T
 
@@ -232,21 +299,34 @@ class _SparseRows(_Sparse):
     by_row = True
 
 
-def _empty_array(_kind: Any, _shape: Any, _code: Any) -> np.ndarray:
-    """Return the array that the next opcode fills (`ndarray.__setstate__` checks the length of what it is given)."""
-    return np.empty(0, np.int8)
+def _empty_array(_kind: Any, _shape: Any, _code: Any) -> _Array:
+    """Return the array that the next opcode fills."""
+    return _Array()
 
 
-def _array_of_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    if np.dtype(dtype).hasobject:
-        raise pickle.UnpicklingError("an array of objects in a buffer")
-    return np.frombuffer(buffer, np.dtype(dtype)).reshape(shape, order=order)
+def _array_of_buffer(buffer: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
+    return np.frombuffer(buffer, _number_type(kind)).reshape(shape, order=order)
 
 
-def _numpy_scalar(dtype: Any, data: Any = b"") -> Any:
-    if np.dtype(dtype).hasobject:
-        raise pickle.UnpicklingError("a scalar of object type")
-    return np.frombuffer(data, np.dtype(dtype), count=1)[0]
+def _numpy_scalar(kind: Any, data: Any = b"") -> Any:
+    return np.frombuffer(_bytes(data), _number_type(kind), count=1)[0]
+
+
+def _number_type(kind: Any) -> np.dtype[Any]:
+    if not isinstance(kind, _DType) or kind.dtype.hasobject:
+        raise pickle.UnpicklingError("values that are no numbers")
+    return kind.dtype
+
+
+def _bytes(data: Any) -> bytes:
+    # What Python 2 called a string is the bytes of an array, read as Latin-1 text.
+    return data.encode("latin1") if isinstance(data, str) else data
+
+
+def _empty_bytes(*values: Any) -> bytes:
+    if values:
+        raise pickle.UnpicklingError("bytes made from something")
+    return b""
 
 
 def _encode_latin1(text: Any, encoding: Any = "latin1") -> bytes:
@@ -277,9 +357,18 @@ def _new_set(values: Any = ()) -> set[Any]:
     return set(values)
 
 
+_KINDS: Mapping[type, str] = {
+    _Chumpy: "a chumpy value",
+    _ChumpySelect: "a chumpy selection",
+    _Sparse: "a sparse matrix",
+    _SparseRows: "a sparse matrix",
+    _DType: "an array type",
+    type(None): "nothing",
+}
+
 _CLASSES: Mapping[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Token(),
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "dtype"): _DType,
     ("builtins", "object"): _Token(),
     ("__builtin__", "object"): _Token(),
     ("collections", "OrderedDict"): collections.OrderedDict,
@@ -298,6 +387,8 @@ _FUNCTIONS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("_codecs", "encode"): _encode_latin1,
     ("copyreg", "_reconstructor"): _reconstruct_object,
     ("copy_reg", "_reconstructor"): _reconstruct_object,
+    ("builtins", "bytes"): _empty_bytes,
+    ("__builtin__", "bytes"): _empty_bytes,
     ("builtins", "set"): _new_set,
     ("__builtin__", "set"): _new_set,
     ("torch.storage", "_load_from_bytes"): _torch_storage,

@@ -32,6 +32,8 @@ def test_decas_embedding():
 def test_the_older_pair_of_files_embeds_the_same_points():
     older, newer = read_embeddings([DYNAMIC, STATIC])["ibug_68"], read_embeddings([DECA])["ibug_68"]
     np.testing.assert_array_equal(older.contour_triangles, newer.contour_triangles)
+    assert older.contour_barycentric is not None
+    assert newer.contour_barycentric is not None
     np.testing.assert_allclose(older.contour_barycentric, newer.contour_barycentric, atol=1e-7)
     np.testing.assert_array_equal(older.triangles[17:], newer.triangles[17:])
     np.testing.assert_array_equal(older.barycentric[17:], newer.barycentric[17:])
@@ -63,7 +65,9 @@ def test_embeddings_with_eye_centres_give_the_same_68_points(tmp_path):
 def test_mediapipe_points_are_labelled_with_their_numbers(tmp_path):
     path = tmp_path / "mediapipe_landmark_embedding.npz"
     barycentric = np.tile([-1.3e-15, 0.5, 0.5], (3, 1))
-    np.savez(path, lmk_face_idx=np.uint32([5, 6, 7]), lmk_b_coords=barycentric, landmark_indices=[168, 6, 197])
+    np.savez(
+        path, lmk_face_idx=np.array([5, 6, 7], np.uint32), lmk_b_coords=barycentric, landmark_indices=[168, 6, 197]
+    )
     model = load_flame(FLAME, landmarks=(DECA, path))
     assert model.point_sets["mediapipe_3"].labels == ("168", "6", "197")
     assert model.points("mediapipe_3", model()).shape == (1, 3, 3)

@@ -32,9 +32,11 @@ def test_triangles_and_texture_coordinates_stay_with_whole_triangles():
     arrays = random_arrays()
     model = HeadModel(arrays, dtype=torch.float64)
     part = model.restricted_to(["face"])
-    inside = np.isin(arrays.triangles, arrays.regions["face"]).all(axis=1)
+    inside = torch.tensor(np.isin(arrays.triangles, arrays.regions["face"]).all(axis=1))
     assert len(part.triangles) == inside.sum()
     assert torch.equal(part.template[part.triangles], model.template[model.triangles[inside]])
+    assert part.uv_triangles is not None
+    assert model.uv_triangles is not None
     assert torch.equal(part.uv_triangles, model.uv_triangles[inside])
 
 

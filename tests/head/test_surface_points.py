@@ -37,6 +37,8 @@ def test_each_head_of_a_batch_gets_the_contour_of_its_own_yaw():
 
 def test_sets_tell_whether_they_depend_on_the_view():
     sets = HeadModel(random_arrays()).point_sets
-    assert sets["turning"].contour_triangles.shape == (79, 2)
+    contour = sets["turning"].contour_triangles
+    assert contour is not None
+    assert contour.shape == (79, 2)
     assert sets["turning_fixed"].contour_triangles is None
     assert len(sets["turning"]) == len(sets["turning_fixed"]) == 6

@@ -44,7 +44,7 @@ def test_embeddings_with_tensors_inside_are_read():
     expected = golden("flame/flame_model_arrays")
     for name in ("static", "dynamic", "full"):
         for part in ("lmk_faces_idx", "lmk_bary_coords"):
-            made = content[f"{name}_{part}"]
+            made = dense_array(content[f"{name}_{part}"])
             np.testing.assert_array_equal(made, expected[f"{name}_{part}"])
             assert made.dtype == expected[f"{name}_{part}"].dtype
 
@@ -142,6 +142,9 @@ def test_an_object_array_inside_an_npz_goes_through_the_list_too(store):
         b"cchumpy.ch\nCh\nN}X\x05\x00\x00\x00denseNs\x86b",
         b"cnumpy\nndarray\n}X\x01\x00\x00\x00aNsb",
         b"cnumpy\ndtype\nN}X\x01\x00\x00\x00aNs\x86b",
+        # Numbers that claim to be pointers, structures, and types of unknown names.
+        b"cnumpy\ndtype\nX\x02\x00\x00\x00f8\x85R(K\x03X\x01\x00\x00\x00<N)}J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb",
+        b"cnumpy\ndtype\nX\x05\x00\x00\x00f8,O8\x85R",
         b"ccollections\nOrderedDict\nN}X\x04\x00\x00\x00keysNs\x86b",
         b"cnumpy\nndarray\n(K\x01tR",
     ],
@@ -182,6 +185,20 @@ def test_altered_bytes_never_escape_as_another_error(store):
 def test_what_is_no_array_is_refused(value):
     with pytest.raises(InputError):
         dense_array(value)
+
+
+def test_contents_that_contradict_themselves_are_refused(store):
+    endless: list[object] = []
+    endless.append(endless)
+    sparse = scipy.sparse.random(5, 9, 0.4, random_state=0).tocsc()
+    sparse.indptr[-1] = 10**9
+    content = read_pickle(store(pickle.dumps({"endless": endless, "sparse": sparse}, 2)))
+    with pytest.raises(InputError, match="contains itself"):
+        dense_array(content["endless"])
+    with pytest.raises(InputError, match="contradicts itself"):
+        dense_array(content["sparse"])
+    never_filled = read_pickle(store(stream(b"cnumpy.core.multiarray\n_reconstruct\n(NNNtR")))
+    assert dense_array(never_filled).size == 0
 
 
 def test_a_chumpy_expression_without_values_is_named(store):
