@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -95,11 +94,11 @@ class HeadArrays:
     pose_basis: Float[np.ndarray, "9*(J-1) V 3"] | None = None
     expression_names: tuple[str, ...] = ()
     expression_bounds: Float[np.ndarray, "E 2"] | None = None
-    point_sets: Mapping[str, PointArrays] = field(default_factory=lambda: MappingProxyType({}))
-    regions: Mapping[str, Integer[np.ndarray, " R"]] = field(default_factory=lambda: MappingProxyType({}))
+    point_sets: Mapping[str, PointArrays] = field(default_factory=dict)
+    regions: Mapping[str, Integer[np.ndarray, " R"]] = field(default_factory=dict)
     uv: Float[np.ndarray, "U 2"] | None = None
     uv_triangles: Integer[np.ndarray, "F 3"] | None = None
-    provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_mesh(self)

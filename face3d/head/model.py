@@ -72,6 +72,7 @@ class HeadModel(nn.Module):
         uv: (U, 2) or None.
         uv_triangles: (F, 3) int64 or None.
         name, licence, provenance: what the model is, its terms, how it came to be.
+        contour: as given.
 
     Args:
         arrays: the model's data.
@@ -94,7 +95,7 @@ class HeadModel(nn.Module):
         super().__init__()
         self.name = arrays.name
         self.licence = arrays.licence
-        self.provenance = MappingProxyType(dict(arrays.provenance))
+        self._provenance = dict(arrays.provenance)
         self.contour = contour
         self._contour_sign = contour_sign(contour)
         self.joint_names = arrays.joint_names
@@ -126,6 +127,11 @@ class HeadModel(nn.Module):
     def expression_size(self) -> int:
         """Number of expression components E."""
         return self.expression_basis.shape[0]
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """How the model came to be."""
+        return MappingProxyType(self._provenance)
 
     @property
     def regions(self) -> Mapping[str, Int64[Tensor, " R"]]:
@@ -260,6 +266,13 @@ class HeadModel(nn.Module):
             },
             provenance=dict(self.provenance),
             **values,
+        )
+
+    def extra_repr(self) -> str:
+        """Return what `repr` shows of the model."""
+        return (
+            f"{self.name!r}, vertices={len(self.template)}, triangles={len(self.triangles)}, "
+            f"identity={self.identity_size}, expression={self.expression_size}"
         )
 
     def _local_rotations(self, given: Mapping[str, Tensor], batch: int) -> Float[Tensor, "B J 3 3"]:

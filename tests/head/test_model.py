@@ -1,3 +1,5 @@
+import copy
+import pickle
 import re
 from dataclasses import replace
 
@@ -214,7 +216,14 @@ def test_the_model_changes_precision_as_modules_do():
     assert model.points("turning", double).dtype == torch.float64
 
 
+def test_the_model_can_be_copied_and_sent_to_another_process(head):
+    parameters = random_parameters(head, 1)
+    for twin in (copy.deepcopy(head), pickle.loads(pickle.dumps(head))):  # noqa: S301
+        assert torch.equal(twin(**parameters).vertices, head(**parameters).vertices)
+
+
 def test_description_of_the_model(head):
+    assert "'random', vertices=40, triangles=60, identity=7, expression=4" in repr(head)
     assert (head.identity_size, head.expression_size) == (7, 4)
     assert head.expression_names == ("shape_0", "shape_1", "shape_2", "shape_3")
     assert head.expression_bounds.shape == (4, 2)

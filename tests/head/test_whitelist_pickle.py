@@ -188,7 +188,7 @@ def test_what_is_no_array_is_refused(value):
 
 
 def test_contents_that_contradict_themselves_are_refused(store):
-    endless: list[object] = []
+    endless = []
     endless.append(endless)
     sparse = scipy.sparse.random(5, 9, 0.4, random_state=0).tocsc()
     sparse.indptr[-1] = 10**9
