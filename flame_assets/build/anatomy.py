@@ -15,6 +15,10 @@ from surface import nearest, ray_hit
 
 __all__ = ["anatomical_points"]
 
+_HALF_MINIMUM_FRONTAL = 0.0520
+_HALF_MAXIMUM_FRONTAL = 0.0553
+_HALF_NASAL_ROOT = 0.0082
+
 # Midline points: vertex, or two vertices and the weight of the second.
 _MIDLINE: dict[str, int | tuple[int, int, float]] = {
     "trichion": (926, 1598, 0.5),
@@ -52,8 +56,9 @@ _LEFT: dict[str, int | tuple[int, int, float]] = {
     "otobasion_superius": 3829,
     "otobasion_inferius": 4132,
     "superaurale": 3816,
-    "subaurale": 3877,
-    "postaurale": 3902,
+    "subaurale": 3823,
+    "postaurale": 3844,
+    "gonion": 2919,
     "preaurale": 3852,
 }
 
@@ -105,8 +110,8 @@ def _by_rule(
 ) -> dict[str, Float[np.ndarray, "3"]]:
     head = rooms["skin"]
     tragion, glabella = places["tragion_left"], places["glabella"]
-    orbitale, cheilion, menton = places["orbitale_left"], places["cheilion_left"], places["menton"]
-    exocanthion, pupil_height = places["exocanthion_left"], 0.0
+    orbitale, exocanthion = places["orbitale_left"], places["exocanthion_left"]
+    pupil_height = 0.0
     x, y, z = mean.T
 
     def extreme(where: Bool[np.ndarray, " V"], score: np.ndarray) -> Float[np.ndarray, "3"]:
@@ -130,7 +135,6 @@ def _by_rule(
         places = [seen_in_midline(np.array([0.0, np.sin(t), np.cos(t)])) for t in angles]
         return max(places, key=score)
 
-    gonion_direction = np.array([0.75, -0.45, -0.45])
     return {
         "vertex": furthest_in_midline(lambda place: place[1], 60, 130),
         "opisthocranion": furthest_in_midline(lambda place: float(np.linalg.norm(place - glabella)), 140, 200),
@@ -138,15 +142,11 @@ def _by_rule(
         "zygion_left": extreme(
             (y < orbitale[1] + 0.012) & (y > places["subnasale"][1]) & (z > tragion[2] + 0.016), x
         ),
-        "gonion_left": extreme(
-            (y < cheilion[1] + 0.012) & (y > menton[1]) & (z < cheilion[2] - 0.03), mean @ gonion_direction
-        ),
-        "frontotemporale_left": seen_from_front(
-            exocanthion[0] + 0.006, exocanthion[1] + 0.030
-        ),
-        "zygofrontale_left": seen_from_front(exocanthion[0] + 0.0085, exocanthion[1] + 0.012),
+        # These three have no mark on the mesh: they lie where the survey's mean breadths put them.
+        "frontotemporale_left": seen_from_front(_HALF_MINIMUM_FRONTAL, exocanthion[1] + 0.030),
+        "zygofrontale_left": seen_from_front(_HALF_MAXIMUM_FRONTAL, exocanthion[1] + 0.012),
         "orbital_rim_lateral_left": seen_from_left(pupil_height, exocanthion[2] - 0.0085),
-        "nasal_root_left": seen_from_front(0.0085, places["sellion"][1]),
+        "nasal_root_left": seen_from_front(_HALF_NASAL_ROOT, places["sellion"][1]),
         "subpupil_left": seen_from_front(0.0315, orbitale[1] - 0.002),
         "cheekbone_left": seen_from_front(0.0455, orbitale[1] - 0.008),
     }

@@ -38,7 +38,6 @@ def build(samples: int = SAMPLES, seed: int = SEED) -> HeadArrays:
     people = adults(source, triangles, samples, seed)
     mean, basis, report = principal_components(people.vertices, people.eyes, ball)
     rooms = regions(source, mean, triangles, len(ball))
-    places = people.joints.mean(axis=0)
     pupils = {"pupil_left": SKIN_AND_TONGUE, "pupil_right": SKIN_AND_TONGUE + len(ball)}
     labels, ids, weights = anatomical_points(mean, triangles, rooms, pupils)
     anatomy = PointArrays(ids, weights, labels)
@@ -52,7 +51,7 @@ def build(samples: int = SAMPLES, seed: int = SEED) -> HeadArrays:
         expression_basis=expression_basis(source, mean, triangles, len(ball)),
         expression_names=source.action_names,
         expression_bounds=np.tile([0.0, 1.0], (len(source.action_names), 1)),
-        joint_regressor=joint_regressor(mean, places, len(ball)),
+        joint_regressor=joint_regressor(mean, people.joints, len(ball)),
         skinning_weights=skinning_weights(source, len(ball)),
         joint_names=JOINT_NAMES,
         parents=PARENTS,

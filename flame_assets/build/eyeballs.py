@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["CORNEA_APEX", "IRIS_RADIUS", "LIMBUS_RING", "RADIUS", "SEGMENTS", "eyeball", "eyeball_uv"]
+__all__ = ["CORNEA_APEX", "ENTRANCE_PUPIL", "IRIS_RADIUS", "LIMBUS_RING", "RADIUS", "SEGMENTS", "eyeball", "eyeball_uv"]
 
 RADIUS = 0.0121
 """Metres. Transverse diameter of the adult eyeball 24.2 mm (Bekerman, Gottlieb and Vaiman 2014)."""

@@ -98,7 +98,7 @@ def main() -> None:
                 if len(faces) != 1:
                     continue
                 values = (identity, expression, eyes, scene.rotation, scene.translation, scene.intrinsics, faces[0].points,
-                          np.array([(faces[0].blendshapes or {})[name] for name in names]), np.array(number))
+                          np.array([(faces[0].blendshapes or {}).get(name, 0.0) for name in names]), np.array(number))
                 for name, value in zip(rows, values, strict=True):
                     rows[name].append(value)
     np.savez(arguments.out, **{name: np.stack(values).astype(np.float32) for name, values in rows.items()})
