@@ -21,7 +21,8 @@ from face3d.head import HeadGeometry, HeadModel
 from face3d.landmarks import FaceLandmarks
 from face3d.measure import Measurement
 from face3d.media import write_image
-from face3d.render.overlay import overlay
+from face3d.render.overlay import overlay, panel
+from face3d.render.portrait import model_appearance
 
 __all__ = ["MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruction"]
 
@@ -97,15 +98,34 @@ class Reconstruction:
         Args:
             photo: RGB, upright, the size that was reconstructed.
         """
-        rotation, translation = self.camera_from_head[:3, :3], self.camera_from_head[:3, 3]
-        in_camera = _vertices(self.posed()) @ rotation.T + translation
-        return overlay(photo, in_camera, self.model.triangles.cpu().numpy(), self.intrinsics.matrix)
+        look = model_appearance(self.model, _vertices(self.neutral()))
+        triangles = self.model.triangles.cpu().numpy()
+        return overlay(photo, self._posed_in_camera(), triangles, self.intrinsics.matrix, appearance=look)
+
+    def panel(self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640) -> UInt8[np.ndarray, "tile 4*tile 3"]:
+        """Side by side: the face with its landmarks, the overlay, the neutral head from the front and half turned.
+
+        Args:
+            photo: RGB, upright, the size that was reconstructed.
+            tile: side of each picture in pixels.
+        """
+        neutral = _vertices(self.neutral())
+        return panel(
+            photo,
+            self._posed_in_camera(),
+            self.model.triangles.cpu().numpy(),
+            self.intrinsics.matrix,
+            neutral,
+            appearance=model_appearance(self.model, neutral),
+            landmarks=self.landmarks.points[:, :2],
+            tile=tile,
+        )
 
     def points(self) -> dict[str, dict[str, Any]]:
         """Every named point set of the posed head: `labels` or None, `head` (N, 3) metres, `pixels` (N, 2)."""
         geometry = self.posed()
         camera, intrinsics = (
-            torch.as_tensor(values)[None].to(geometry.vertices)
+            torch.tensor(values)[None].to(geometry.vertices)
             for values in (self.camera_from_head, self.intrinsics.matrix)
         )
         found = {}
@@ -146,6 +166,9 @@ class Reconstruction:
             "timings": dict(self.timings),
             "warnings": list(self.warnings),
         }
+
+    def _posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
+        return _vertices(self.posed()) @ self.camera_from_head[:3, :3].T + self.camera_from_head[:3, 3]
 
 
 def write_reconstruction(

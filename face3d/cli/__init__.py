@@ -28,9 +28,6 @@ Command: TypeAlias = (
 
 EXIT_OK, EXIT_FAILED, EXIT_ARGUMENTS, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-_QUIET_LIBRARIES = {"GLOG_minloglevel": "2", "TF_CPP_MIN_LOG_LEVEL": "2"}
-"""MediaPipe's native code chats on stderr otherwise; errors still come through."""
-
 
 def run() -> None:
     """The console script."""
@@ -52,8 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 all done, 1 something failed (each failure is named on stderr), 2 the arguments are unusable.
     """
-    for name, value in _QUIET_LIBRARIES.items():
-        os.environ.setdefault(name, value)
     command = tyro.cli(
         Command,
         prog="face3d",

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from face3d.errors import OutputError
+from face3d.errors import Face3DError, OutputError
 
-__all__ = ["CommonOptions", "finish", "stdout_kept_for_json"]
+__all__ = ["CommonOptions", "finish", "libraries_kept_quiet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,31 @@ def finish(common: CommonOptions, document: Any, text: str, *, write_out: bool =
 
 
 @contextlib.contextmanager
-def stdout_kept_for_json() -> Iterator[None]:
-    """Send what libraries print to stdout, native code included, to stderr instead."""
+def libraries_kept_quiet() -> Iterator[None]:
+    """Keep what libraries print off both streams, so that people read results and errors and scripts read JSON.
+
+    MediaPipe's native code chats on stderr whatever its environment variables say. What Python code writes to either
+    stream reaches stderr; what native code writes is shown only when the block ends by an error that nobody expected.
+    """
     sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
+    sys.stderr.flush()
+    before = sys.stderr
+    real_out, real_err = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile() as log, os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as stderr:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        sys.stderr = stderr
+        try:
+            with contextlib.redirect_stdout(stderr):
+                yield
+        except (Face3DError, KeyboardInterrupt):
+            raise
+        except BaseException:
+            log.seek(0)
+            stderr.write(log.read().decode(errors="replace"))
+            raise
+        finally:
+            sys.stderr = before
+            for real, number in ((real_out, 1), (real_err, 2)):
+                os.dup2(real, number)
+                os.close(real)

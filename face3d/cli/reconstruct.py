@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from face3d.cli.options import CommonOptions, finish, stdout_kept_for_json
+from face3d.cli.options import CommonOptions, finish, libraries_kept_quiet
 from face3d.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -76,8 +76,6 @@ def reconstruct_and_report(images: tuple[Image, ...], common: CommonOptions, **a
     Returns:
         0, or 1 if an input gave no result.
     """
-    from face3d.reconstruct import reconstruct
-
     failures: list[Failure] = []
 
     def report(failure: Failure) -> None:
@@ -85,7 +83,9 @@ def reconstruct_and_report(images: tuple[Image, ...], common: CommonOptions, **a
         print(f"face3d: {failure.error}", file=sys.stderr)
 
     out = common.out or DEFAULT_OUT
-    with stdout_kept_for_json():
+    with libraries_kept_quiet():
+        from face3d.reconstruct import reconstruct
+
         results = reconstruct(
             images, out=out, device=common.device, on_failure=report, progress=common.shows_progress, **arguments
         )

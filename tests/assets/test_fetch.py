@@ -33,23 +33,23 @@ class Server(ThreadingHTTPServer):
 def serving() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            server.requests += 1
-            self.send_response(server.status)
-            self.send_header("Content-Length", str(len(server.body)))
+            running.requests += 1
+            self.send_response(running.status)
+            self.send_header("Content-Length", str(len(running.body)))
             self.end_headers()
-            self.wfile.write(server.body)
+            self.wfile.write(running.body)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    running = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server
+        yield running
     finally:
-        server.shutdown()
-        server.server_close()
+        running.shutdown()
+        running.server_close()
         thread.join()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from face3d.cli import main
+from face3d.cli.options import libraries_kept_quiet
 
 
 @pytest.mark.parametrize("command", [(), ("reconstruct",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch")])
@@ -84,3 +86,25 @@ def test_a_closed_pipe_is_no_crash():
     )
     assert done.stdout == b"{"
     assert done.stderr == b""
+
+
+def test_library_chatter_is_kept_back(capfd):
+    with libraries_kept_quiet():
+        os.write(1, b"native chatter\n")
+        os.write(2, b"native chatter\n")
+        print("from Python")
+        print("face3d: a failure", file=sys.stderr)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err == "from Python\nface3d: a failure\n"
+
+
+def test_library_chatter_is_shown_with_an_unexpected_error(capfd):
+    def fail() -> None:
+        with libraries_kept_quiet():
+            os.write(2, b"native reason\n")
+            raise RuntimeError("unexpected")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert "native reason" in capfd.readouterr().err
