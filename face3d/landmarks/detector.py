@@ -1,0 +1,68 @@
+"""What every landmark detector takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from typing_extensions import Self
+
+__all__ = ["Detector", "FaceLandmarks", "Topology"]
+
+Topology = Literal["mediapipe_478", "ibug_68"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceLandmarks:
+    """The landmarks of one face in one image.
+
+    Attributes:
+        points: (N, 3) x and y in pixels of the original upright image (first pixel's centre at 0.5, 0.5); z is the
+            relative depth in the same pixels, smaller nearer to the camera, of no fixed origin, NaN from 2D detectors.
+        confidence: (N,) in [0, 1]; 0 for points that the image does not show, as they lie outside of it.
+        box: (4,) x0, y0, x1, y1 of the points, pixels; may reach beyond the image.
+        score: the detector's own certainty that this is a face, in [0, 1].
+        topology: which landmark sits at which index.
+        detector: name of the detector.
+        licence: licence of the model file that made the points.
+        image_size: (width, height) of the image, pixels.
+        blendshapes: the 52 ARKit expression curves by name in [0, 1], or None when the detector has none.
+        face_transform: (4, 4) from MediaPipe's canonical face (centimetres, +y up, +z towards the camera) to a virtual
+            camera of 63 degrees vertical field of view that looks at the face, OpenGL axes; a rough head pose whose
+            rotation alone is meaningful in the photo. None when the detector has none.
+    """
+
+    points: Float[np.ndarray, "N 3"]
+    confidence: Float[np.ndarray, " N"]
+    box: Float[np.ndarray, " 4"]
+    score: float
+    topology: Topology
+    detector: str
+    licence: str
+    image_size: tuple[int, int]
+    blendshapes: Mapping[str, float] | None = None
+    face_transform: Float[np.ndarray, "4 4"] | None = None
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds the faces of an image and their landmarks; a context manager, to be closed after use."""
+
+    def detect(self, image: UInt8[np.ndarray, "H W 3"]) -> list[FaceLandmarks]:
+        """The faces of an RGB image, from left to right; an empty list when there is none."""
+        ...
+
+    def detect_video(self, image: UInt8[np.ndarray, "H W 3"], timestamp_ms: int) -> list[FaceLandmarks]:
+        """The faces of the next RGB frame of a video, tracked from those before; timestamps must increase."""
+        ...
+
+    def close(self) -> None:
+        """Free what the detector holds; safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
