@@ -1,5 +1,6 @@
 """Images in and out: reading and writing files, with orientation, colour and the camera's own notes made uniform."""
 
+from face3d.media.image_file import read_image, write_image
 from face3d.media.photo import Photo, as_rgb
 
-__all__ = ["Photo", "as_rgb"]
+__all__ = ["Photo", "as_rgb", "read_image", "write_image"]

@@ -12,8 +12,8 @@ from face3d.errors import InputError
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "Photo", "as_rgb"]
 
-MAX_PIXELS = 200_000_000
-"""Above the largest phone sensors (200 Mpx); more would be a decompression bomb or need gigabytes of memory."""
+MAX_PIXELS = 178_000_000
+"""Where Pillow, too, takes an image for a decompression bomb; above what nearly all phones and cameras write."""
 
 MIN_SIDE = 16
 """Pixels; no face can be found on less, and a 1 x 1 image is nearly always a failed download."""
@@ -65,7 +65,7 @@ class Photo:
         """Return a photo of an array as `as_rgb` takes it.
 
         Raises:
-            InputError: not an image, smaller than 16 pixels a side, or larger than 200 megapixels.
+            InputError: not an image, smaller than 16 pixels a side, or larger than 178 megapixels.
         """
         return cls(as_rgb(image, name="the given array" if path is None else str(path)), path, focal_35mm)
 
@@ -82,7 +82,7 @@ def as_rgb(
         name: what the error message calls the image.
 
     Raises:
-        InputError: another shape or type, values that are not finite, under 16 pixels a side, over 200 megapixels.
+        InputError: another shape or type, values that are not finite, under 16 pixels a side, over 178 megapixels.
     """
     image = np.asarray(image)
     if image.ndim == 2:
@@ -116,7 +116,7 @@ def check_size(width: int, height: int, name: str) -> None:
     """Refuse images that hold no face or would not fit in memory.
 
     Raises:
-        InputError: under 16 pixels a side or over 200 megapixels.
+        InputError: under 16 pixels a side or over 178 megapixels.
     """
     if min(width, height) < MIN_SIDE:
         raise InputError(f"{name}: {width} x {height} pixels is too small to show a face; give 64 pixels or more")
