@@ -54,7 +54,13 @@ EXIF_FOCAL_SIGMA = 0.02
 """Relative sigma of an EXIF focal length: whole millimetres, breathing at close focus, distortion correction."""
 
 EXIF_CROPPED_SIGMA = 0.15
-"""Relative sigma when the EXIF frame and the image differ in shape, so that the image was cropped afterwards."""
+"""Relative sigma when the image seems to have been cropped after EXIF was written."""
+
+CAMERA_SHAPES = (4 / 3, 3 / 2, 16 / 9, 1.0)
+"""Shapes (longer over shorter side) that cameras write; another one was probably cropped."""
+
+SHAPE_TOLERANCE = 0.015
+"""Of the logarithm of a shape; cameras round sides to multiples of 16."""
 
 PLAUSIBLE_FOCAL_35MM = (5.0, 2000.0)
 """35 mm-equivalent focal lengths outside this range are writer's errors (0 means unknown in EXIF) and are ignored."""
@@ -220,12 +226,18 @@ def _intrinsics_of_photo(photo: Photo) -> Intrinsics:
     if photo.digital_zoom is not None and photo.digital_zoom > 1.0 and (photo.make or "").strip().lower() != "apple":
         focal *= math.sqrt(photo.digital_zoom)
         sigma = math.hypot(sigma, math.log(photo.digital_zoom) / 2)
-    frame = photo.frame_size
-    if frame is not None and abs(math.log(frame[0] * size[1] / (frame[1] * size[0]))) > 0.01:
-        sigma = math.hypot(sigma, EXIF_CROPPED_SIGMA)
+    frame = photo.frame_size or size
+    if not _same_shape(frame[0] / frame[1], size[0] / size[1]):
         cropped_only = frame[0] >= size[0] and frame[1] >= size[1]
+        sigma = math.hypot(sigma, EXIF_CROPPED_SIGMA)
         return intrinsics_from_exif(focal, size, focal_sigma=sigma, frame_size=frame if cropped_only else None)
+    if not any(_same_shape(max(size) / min(size), shape) for shape in CAMERA_SHAPES):
+        sigma = math.hypot(sigma, EXIF_CROPPED_SIGMA)
     return intrinsics_from_exif(focal, size, focal_sigma=sigma)
+
+
+def _same_shape(one: float, other: float) -> bool:
+    return abs(math.log(one / other)) <= SHAPE_TOLERANCE
 
 
 def _centred(focal: float, image_size: tuple[int, int], focal_sigma: float, source: Source) -> Intrinsics:

@@ -116,12 +116,18 @@ def test_digital_zoom_is_trusted_for_apple_and_doubted_for_others() -> None:
 
 
 def test_image_cropped_after_the_shot_keeps_the_pixels_focal_length() -> None:
-    whole = Photo(np.zeros((480, 800, 3), np.uint8), focal_35mm=30.0, frame_size=(800, 480))
-    cropped = photo(focal_35mm=30.0, frame_size=(800, 480))
+    whole = Photo(np.zeros((480, 720, 3), np.uint8), focal_35mm=30.0, frame_size=(720, 480))
+    cropped = photo(focal_35mm=30.0, frame_size=(720, 480))
     scaled = photo(focal_35mm=30.0, frame_size=(6400, 4800))
     assert camera.choose_intrinsics(cropped).focal == pytest.approx(camera.choose_intrinsics(whole).focal)
     assert camera.choose_intrinsics(cropped).focal_sigma > camera.choose_intrinsics(whole).focal_sigma
     assert camera.choose_intrinsics(scaled).focal_35mm == pytest.approx(30)
+    assert camera.choose_intrinsics(scaled).focal_sigma == camera.EXIF_FOCAL_SIGMA
+
+
+def test_a_shape_that_no_camera_writes_is_doubted() -> None:
+    panorama = Photo(np.zeros((300, 900, 3), np.uint8), focal_35mm=30.0)
+    assert camera.choose_intrinsics(panorama).focal_sigma > camera.choose_intrinsics(photo(focal_35mm=30.0)).focal_sigma
 
 
 @given(seed=st.integers(0, 1000), batch=st.sampled_from([(), (1,), (3,), (2, 3)]))

@@ -25,6 +25,9 @@ FULL_FRAME_DIAGONAL_MM = 43.27
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
+UNTOUCHED_PIXELS = 4_000_000
+"""A smaller image of a camera that writes its sensor's resolution was scaled down, and that resolution is wrong for it."""
+
 _MILLIMETRES_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 """EXIF FocalPlaneResolutionUnit: inch, centimetre, millimetre, micrometre."""
 
@@ -82,7 +85,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: is not an image; give a JPEG, PNG, TIFF or WebP file") from error
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{path}: is over the limit of {MAX_PIXELS // 1_000_000} megapixels; scale the image down or cut the face out"
+            f"{path}: is over the limit of {MAX_PIXELS // 1_000_000} megapixels; scale it down or cut the face out"
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -134,6 +137,8 @@ def _equivalent_by_sensor(focal: float | None, details: Any) -> float | None:
     rows = _positive(details.get(ExifTags.Base.FocalPlaneYResolution))
     unit = _MILLIMETRES_PER_UNIT.get(details.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
     if focal is None or frame is None or columns is None or rows is None or unit is None:
+        return None
+    if frame[0] * frame[1] < UNTOUCHED_PIXELS:
         return None
     return focal * FULL_FRAME_DIAGONAL_MM / math.hypot(frame[0] / columns * unit, frame[1] / rows * unit)
 

@@ -62,13 +62,15 @@ def test_camera_tags_are_read(tmp_path: Path) -> None:
 
 
 def test_equivalent_focal_length_by_the_sensor_of_older_cameras(tmp_path: Path) -> None:
-    """A 36 mm x 24 mm sensor: the equivalent is the lens's own focal length."""
+    """A 36 mm x 24 mm sensor: the equivalent is the lens's own focal length, unless the file was scaled down since."""
     exif = Image.Exif()
     details = exif.get_ifd(0x8769)
     details[0x920A], details[0xA002], details[0xA003] = 50.0, 3600, 2400
     details[0xA20E], details[0xA20F], details[0xA210] = 1000.0, 1000.0, 3
     photo = read_image(save(tmp_path / "a.jpg", Image.fromarray(GRADIENT), exif=exif))
     assert photo.focal_35mm == pytest.approx(50.0, rel=1e-3)
+    details[0xA002], details[0xA003] = 900, 600
+    assert read_image(save(tmp_path / "b.jpg", Image.fromarray(GRADIENT), exif=exif)).focal_35mm is None
 
 
 def test_focal_length_of_zero_means_unknown(tmp_path: Path) -> None:
