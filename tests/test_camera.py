@@ -58,7 +58,7 @@ def test_intrinsics_that_are_not_finite_are_refused(bad: float, position: int) -
     values = [700.0, 700.0, 320.0, 240.0]
     values[position] = bad
     with pytest.raises(ArgumentError):
-        camera.intrinsics_from_values(*values, image_size=SIZE)
+        camera.intrinsics_from_values(values[0], values[1], values[2], values[3], SIZE)
     with pytest.raises(ArgumentError):
         camera.choose_intrinsics(photo(), intrinsics=values)
 
@@ -81,7 +81,7 @@ def test_intrinsics_that_are_not_finite_are_refused(bad: float, position: int) -
         lambda: camera.choose_intrinsics(photo(), intrinsics=np.ones((3, 3))),
     ],
 )
-def test_unusable_intrinsics_are_refused(make) -> None:  # type: ignore[no-untyped-def]
+def test_unusable_intrinsics_are_refused(make) -> None:
     with pytest.raises(ArgumentError) as error:
         make()
     assert "\n" not in str(error.value)

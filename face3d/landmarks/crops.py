@@ -11,9 +11,13 @@ from face3d.errors import ArgumentError, InputError
 __all__ = ["arcface_crop", "crop_frame", "cut_out", "map_points", "similarity", "similarity_crop", "unmap_points"]
 
 ARCFACE_TEMPLATE_112: Float[np.ndarray, "5 2"] = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
-)
-"""Where the five points lie in a 112 x 112 crop (insightface, `face_align.py`), first pixel's centre at (0, 0)."""
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
+    dtype=np.float32,
+).astype(np.float64)
+"""Where the five points lie in a 112 x 112 crop (insightface, `face_align.py`), first pixel's centre at (0, 0).
+
+In single precision, as there.
+"""
 ARCFACE_TEMPLATE_112.setflags(write=False)
 
 
@@ -27,12 +31,14 @@ def similarity(source: Float[np.ndarray, "N 2"], target: Float[np.ndarray, "N 2"
         InputError: points that are not finite or coincide.
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    if not (np.isfinite(source).all() and np.isfinite(target).all()):
+        raise InputError("cannot align a face whose points are not finite")
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     from_points = (source - source_mean) @ [1, 1j]
     to_points = (target - target_mean) @ [1, 1j]
     size = np.vdot(from_points, from_points).real
-    if not np.isfinite(size) or size <= 1e-12 or not np.isfinite(to_points).all():
-        raise InputError("cannot align a face whose points are not finite or all in one place")
+    if size <= 1e-12:
+        raise InputError("cannot align a face whose points are all in one place")
     factor = np.vdot(from_points, to_points) / size
     linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
     return np.column_stack([linear, target_mean - linear @ source_mean])

@@ -29,7 +29,8 @@ class FaceLandmarks:
         detector: name of the detector.
         licence: licence of the model file that made the points.
         image_size: (width, height) of the image, pixels.
-        blendshapes: the 52 ARKit expression curves by name in [0, 1], or None when the detector has none.
+        blendshapes: ARKit expression curves by name in [0, 1], or None when the detector has none. MediaPipe gives all
+            of the 52 but tongueOut.
         face_transform: (4, 4) from MediaPipe's canonical face (centimetres, +y up, +z towards the camera) to a virtual
             camera of 63 degrees vertical field of view that looks at the face, OpenGL axes; a rough head pose whose
             rotation alone is meaningful in the photo. None when the detector has none.

@@ -51,7 +51,7 @@ class MeshReading:
 
     Attributes:
         points: (478, 3) x and y in the image's pixels (first pixel's centre at 0.5, 0.5), z in the same scale.
-        blendshapes: the 52 curves by ARKit name.
+        blendshapes: 51 curves by ARKit name (all but tongueOut).
         face_transform: (4, 4) canonical face to MediaPipe's virtual camera, centimetres.
     """
 
@@ -102,7 +102,7 @@ class FaceFinder:
 
 
 class MeshTracker:
-    """The Face Landmarker: 478 points, 52 curves and a transform per face, of single images or of a video."""
+    """The Face Landmarker: 478 points, 51 curves and a transform per face, of single images or of a video."""
 
     def __init__(self, model_path: Path, *, max_faces: int, video: bool) -> None:
         """Load the model.

@@ -26,7 +26,7 @@ FULL_FRAME_DIAGONAL_MM = 43.27
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
 UNTOUCHED_PIXELS = 4_000_000
-"""A smaller image of a camera that writes its sensor's resolution was scaled down, and that resolution is wrong for it."""
+"""A smaller image of a camera that writes its sensor's resolution was scaled down; the resolution is then wrong."""
 
 _MILLIMETRES_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 """EXIF FocalPlaneResolutionUnit: inch, centimetre, millimetre, micrometre."""
