@@ -26,7 +26,11 @@ Command: TypeAlias = (
     | Annotated[Doctor, subcommand("doctor")]
 )
 
-EXIT_OK, EXIT_FAILED, EXIT_ARGUMENTS, EXIT_INTERRUPTED = 0, 1, 2, 130
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+"""The fit factors many matrices of about 260 rows. One thread takes 1 ms for each; two that wait for each other on a busy
+machine were seen to take 90."""
+
+EXIT_FAILED, EXIT_ARGUMENTS, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def run() -> None:
@@ -49,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 all done, 1 something failed (each failure is named on stderr), 2 the arguments are unusable.
     """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     command = tyro.cli(
         Command,
         prog="face3d",
