@@ -1,7 +1,7 @@
 """Anthropometric dimensions of a head, defined on named points of its surface as they are taken on a living person.
 
-They need a head model with the point set `anatomy` (labelled) and, for the tape measurements, the sets `tape_*`. The open
-head has both.
+They need a head model with the point set `anatomy` (labelled) and, for the tape measurements, the sets `tape_*`. The
+open head has both.
 
 Dimension letters: B batch, N points.
 """

@@ -1,8 +1,8 @@
 """What a tape measure reads around or over a part of the head.
 
-A tape bridges hollows: it lies on the convex hull of the section that it goes around. The section's surface points are laid
-into their plane, and the hull's perimeter comes from Cauchy's formula, the integral of the support function over all
-directions, which is smooth in the points and the same for any batch.
+A tape bridges hollows: it lies on the convex hull of the section that it goes around. The section's surface points are
+laid into their plane, and the hull's perimeter comes from Cauchy's formula, the integral of the support function over
+all directions, which is smooth in the points and the same for any batch.
 
 Dimension letters: B batch (any leading dimensions), N points of a section, K directions.
 """

@@ -18,6 +18,7 @@ __all__ = ["anatomical_points"]
 _HALF_MINIMUM_FRONTAL = 0.0520
 _HALF_MAXIMUM_FRONTAL = 0.0553
 _HALF_NASAL_ROOT = 0.0082
+_RIM_BELOW_PUPIL = 0.020
 
 # Midline points: vertex, or two vertices and the weight of the second.
 _MIDLINE: dict[str, int | tuple[int, int, float]] = {
@@ -45,7 +46,6 @@ _LEFT: dict[str, int | tuple[int, int, float]] = {
     "exocanthion": 3426,
     "palpebrale_superius": (2155, 2154, 0.2),
     "palpebrale_inferius": (2198, 2195, 0.2),
-    "orbitale": 3624,
     "superciliare": 2374,
     "alare": (3473, 3477, 0.5),
     "alar_crest": 3554,
@@ -77,14 +77,14 @@ def anatomical_points(
         rooms: vertex masks `skin` (outer skin without ears and neck) and `left_ear`.
         pupils: vertex of each pupil centre, by label.
     """
-    skin = rooms["skin"][triangles].all(axis=1)
-    places: dict[str, Float[np.ndarray, "3"]] = {
+    skin = np.all(rooms["skin"][triangles], axis=1)
+    places: dict[str, Float[np.ndarray, " 3"]] = {
         name: _place(mean, where) for name, where in (_MIDLINE | {f"{k}_left": v for k, v in _LEFT.items()}).items()
     }
     places |= _by_rule(mean, triangles, skin, places, rooms)
     for name in [name for name in places if name.endswith("_left")]:
         places[name.replace("_left", "_right")] = places[name] * [-1, 1, 1]
-    allowed = ~np.isin(triangles, list(pupils.values())).any(axis=1)
+    allowed = ~np.any(np.isin(triangles, list(pupils.values())), axis=1)
     labels = tuple(sorted(places))
     ids, weights = nearest(np.stack([places[name] for name in labels]), mean, triangles, allowed)
     for name, vertex in sorted(pupils.items()):
@@ -94,7 +94,7 @@ def anatomical_points(
     return labels, ids, weights
 
 
-def _place(mean: Float[np.ndarray, "V 3"], where: int | tuple[int, int, float]) -> Float[np.ndarray, "3"]:
+def _place(mean: Float[np.ndarray, "V 3"], where: int | tuple[int, int, float]) -> Float[np.ndarray, " 3"]:
     if isinstance(where, int):
         return mean[where]
     first, second, weight = where
@@ -105,27 +105,27 @@ def _by_rule(
     mean: Float[np.ndarray, "V 3"],
     triangles: Int[np.ndarray, "F 3"],
     skin: Bool[np.ndarray, " F"],
-    places: dict[str, Float[np.ndarray, "3"]],
+    places: dict[str, Float[np.ndarray, " 3"]],
     rooms: dict[str, Bool[np.ndarray, " V"]],
-) -> dict[str, Float[np.ndarray, "3"]]:
+) -> dict[str, Float[np.ndarray, " 3"]]:
     head = rooms["skin"]
     tragion, glabella = places["tragion_left"], places["glabella"]
-    orbitale, exocanthion = places["orbitale_left"], places["exocanthion_left"]
-    pupil_height = 0.0
+    exocanthion, pupil_height, pupil_side = places["exocanthion_left"], 0.0, 0.0317
+    rim_height = pupil_height - _RIM_BELOW_PUPIL
     x, y, z = mean.T
 
-    def extreme(where: Bool[np.ndarray, " V"], score: np.ndarray) -> Float[np.ndarray, "3"]:
+    def extreme(where: Bool[np.ndarray, " V"], score: np.ndarray) -> Float[np.ndarray, " 3"]:
         return mean[int(np.argmax(np.where(where & head & (x > 0.005), score, -np.inf)))]
 
-    def seen_from_front(at_x: float, at_y: float) -> Float[np.ndarray, "3"]:
+    def seen_from_front(at_x: float, at_y: float) -> Float[np.ndarray, " 3"]:
         triangle, weights = ray_hit(np.array([at_x, at_y, 0.5]), np.array([0.0, 0.0, -1.0]), mean, triangles, skin)
         return weights @ mean[triangles[triangle]]
 
-    def seen_from_left(at_y: float, at_z: float) -> Float[np.ndarray, "3"]:
+    def seen_from_left(at_y: float, at_z: float) -> Float[np.ndarray, " 3"]:
         triangle, weights = ray_hit(np.array([0.5, at_y, at_z]), np.array([-1.0, 0.0, 0.0]), mean, triangles, skin)
         return weights @ mean[triangles[triangle]]
 
-    def seen_in_midline(direction: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+    def seen_in_midline(direction: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
         centre = np.array([0.0, 0.03, -0.08])
         triangle, weights = ray_hit(centre + 0.5 * direction, -direction, mean, triangles, skin)
         return weights @ mean[triangles[triangle]] * [0, 1, 1]
@@ -139,15 +139,13 @@ def _by_rule(
         "vertex": furthest_in_midline(lambda place: place[1], 60, 130),
         "opisthocranion": furthest_in_midline(lambda place: float(np.linalg.norm(place - glabella)), 140, 200),
         "eurion_left": extreme((y > tragion[1] + 0.025) & (z < tragion[2] + 0.04), x),
-        "zygion_left": extreme(
-            (y < orbitale[1] + 0.012) & (y > places["subnasale"][1]) & (z > tragion[2] + 0.016), x
-        ),
+        "zygion_left": extreme((y < rim_height + 0.012) & (y > places["subnasale"][1]) & (z > tragion[2] + 0.016), x),
         # These three have no mark on the mesh: they lie where the survey's mean breadths put them.
         "frontotemporale_left": seen_from_front(_HALF_MINIMUM_FRONTAL, exocanthion[1] + 0.030),
         "zygofrontale_left": seen_from_front(_HALF_MAXIMUM_FRONTAL, exocanthion[1] + 0.012),
         "orbital_rim_lateral_left": seen_from_left(pupil_height, exocanthion[2] - 0.0085),
         "nasal_root_left": seen_from_front(_HALF_NASAL_ROOT, places["sellion"][1]),
-        "subpupil_left": seen_from_front(0.0315, orbitale[1] - 0.002),
-        "cheekbone_left": seen_from_front(0.0455, orbitale[1] - 0.008),
+        "orbitale_left": seen_from_front(pupil_side - 0.001, rim_height),
+        "subpupil_left": seen_from_front(pupil_side, rim_height - 0.015),
+        "cheekbone_left": seen_from_front(0.046, rim_height - 0.007),
     }
-

@@ -6,6 +6,8 @@ Needs the `build` extra. The same versions on the same machine give the same byt
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +21,14 @@ from landmark_sets import landmark_sets
 from people import People, adults
 from regions import regions, texture_layout
 from rig import JOINT_NAMES, PARENTS, joint_regressor, skinning_weights
+from tapes import tape_sections
 
 from face3d.head.arrays import HeadArrays, PointArrays
 from face3d.head.head_file import save_head
 
 HERE = Path(__file__).resolve().parent
 SEED = 20261123
-SAMPLES = 3000
+SAMPLES = 2500
 EYE_UV_CENTRES = ((0.075, 0.07), (0.925, 0.07))
 EYE_UV_HALF_WIDTH = 0.062
 
@@ -41,6 +44,8 @@ def build(samples: int = SAMPLES, seed: int = SEED) -> HeadArrays:
     pupils = {"pupil_left": SKIN_AND_TONGUE, "pupil_right": SKIN_AND_TONGUE + len(ball)}
     labels, ids, weights = anatomical_points(mean, triangles, rooms, pupils)
     anatomy = PointArrays(ids, weights, labels)
+    at = dict(zip(labels, np.einsum("nk,nkc->nc", weights, mean[triangles[ids]]), strict=True))
+    tapes = tape_sections(at, mean, triangles, rooms["skin"][triangles].all(axis=1))
     uv, uv_triangles = _texture(source, ball_triangles)
     return HeadArrays(
         name="open",
@@ -55,7 +60,7 @@ def build(samples: int = SAMPLES, seed: int = SEED) -> HeadArrays:
         skinning_weights=skinning_weights(source, len(ball)),
         joint_names=JOINT_NAMES,
         parents=PARENTS,
-        point_sets={"anatomy": anatomy} | landmark_sets(mean, triangles, rooms, anatomy, len(ball), HERE),
+        point_sets={"anatomy": anatomy} | tapes | landmark_sets(mean, triangles, rooms, anatomy, len(ball), HERE),
         regions={name: np.flatnonzero(mask) for name, mask in rooms.items()},
         uv=uv,
         uv_triangles=uv_triangles,
@@ -92,7 +97,15 @@ def _provenance(samples: int, seed: int, people: People, report: dict[str, float
     }
 
 
+def _alone_on_one_thread() -> None:
+    """Start over with one thread: how sums are shared out between threads shows in their last digits."""
+    wanted = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)
+
+
 if __name__ == "__main__":
+    _alone_on_one_thread()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE.parent / "open_head.npz")
     parser.add_argument("--samples", type=int, default=SAMPLES)

@@ -1,11 +1,11 @@
 """Move a sampled population so that its dimensions are distributed as those of real people.
 
-Means: each group of sex and ancestry gets the one change of shape that is the most plausible one given the survey's means
-and the norms, under a prior that consists of the sample's own variation and of smooth symmetric changes.
+Means: each group of sex and ancestry gets the one change of shape that is the most plausible one given the survey's
+means and the norms, under a prior that consists of the sample's own variation and of smooth symmetric changes.
 
-Spreads: within the groups the sample's dimensions are carried to people's by the optimal transport between the two normal
-distributions, and each head follows its dimensions by linear regression on the population itself, so that it changes in the
-ways in which the sampled heads differ anyway.
+Spreads: within the groups the sample's dimensions are carried to people's by the optimal transport between the two
+normal distributions, and each head follows its dimensions by linear regression on the population itself, so that it
+changes in the ways in which the sampled heads differ anyway.
 
 Dimension letters: B samples, S state entries, D dimensions.
 """

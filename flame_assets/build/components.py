@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["COMPONENTS", "principal_components"]
+__all__ = ["principal_components"]
 
-COMPONENTS = 150
+VARIANCE = 0.995
+"""Share of the variance that the components cover at least; their number is the next multiple of ten."""
 
 
 def principal_components(
@@ -29,13 +30,14 @@ def principal_components(
     centred = data - mean
     values, directions = np.linalg.eigh(centred @ centred.T / count)
     values, directions = values[::-1], directions[:, ::-1]
-    share = float(values[:COMPONENTS].sum() / values.sum())
-    basis = (directions[:, :COMPONENTS].T @ centred) / np.sqrt(count)
+    covered = np.cumsum(values) / values.sum()
+    kept = 10 * int(np.ceil((np.searchsorted(covered, VARIANCE) + 1) / 10))
+    basis = (directions[:, :kept].T @ centred) / np.sqrt(count)
     # The sign of an eigenvector is arbitrary: let the largest entry be positive.
     largest = basis[np.arange(len(basis)), np.abs(basis).argmax(axis=1)]
     basis *= np.sign(largest)[:, None]
     width = vertices.shape[1] * 3
-    report = {"count": COMPONENTS, "variance": round(share, 6)}
+    report = {"count": kept, "variance": round(float(covered[kept - 1]), 5)}
     head = np.concatenate([mean[:width].reshape(-1, 3), *(ball + eye for eye in mean[width:].reshape(2, 3))])
     moves = np.repeat(basis[:, width:].reshape(-1, 2, 3), len(ball), axis=1)
     return head, np.concatenate([basis[:, :width].reshape(len(basis), -1, 3), moves], axis=1), report

@@ -16,8 +16,7 @@ RADIUS = 0.0121
 IRIS_RADIUS = 0.00585
 """Metres. Horizontal visible iris diameter 11.7 mm, SD 0.5 mm: the same in all adults, so it does not scale."""
 CORNEA_APEX = 0.0132
-"""Metres from the centre of rotation to the apex of the (not modelled) cornea; the centre of rotation lies 13 to 13.5 mm
-behind it (Fry and Hill 1962)."""
+"""Metres from the centre of rotation to the apex of the (not modelled) cornea: 13 to 13.5 mm (Fry and Hill 1962)."""
 ENTRANCE_PUPIL = 0.0102
 """Metres from the centre of rotation to the pupil as seen through the cornea, 3 mm behind the apex."""
 

@@ -29,7 +29,7 @@ def landmark_sets(
     assert anatomy.labels is not None
     corners = mean[triangles[anatomy.triangles]]
     at = dict(zip(anatomy.labels, np.einsum("nk,nkc->nc", anatomy.barycentric, corners), strict=True))
-    skin = (triangles < SKIN_AND_TONGUE).all(axis=1)
+    skin = np.all(triangles < SKIN_AND_TONGUE, axis=1)
     sets = {
         "arcface_5": _arcface(at, anatomy, mean, triangles, skin),
         "now_7": _on_surface(_now_7(at), mean, triangles, skin),
@@ -43,7 +43,7 @@ def landmark_sets(
 
 
 def _on_surface(
-    places: dict[str, Float[np.ndarray, "3"]], mean: np.ndarray, triangles: np.ndarray, allowed: np.ndarray
+    places: dict[str, Float[np.ndarray, " 3"]], mean: np.ndarray, triangles: np.ndarray, allowed: np.ndarray
 ) -> PointArrays:
     ids, weights = nearest(np.stack(list(places.values())), mean, triangles, allowed)
     return PointArrays(ids, weights, tuple(places))
@@ -182,7 +182,9 @@ def _jaw_line(at: dict[str, np.ndarray], mean: np.ndarray, triangles: np.ndarray
     for angle in np.linspace(0.0, np.pi / 2, 46):
         # Support points of the face below the eyes as seen from the front: the outline's convex part.
         direction = np.array([np.cos(angle), -np.sin(angle), 0.0])
-        front = vertices[(vertices[:, 1] < start_y) & (vertices[:, 2] > at["gonion_left"][2] - 0.012) & (vertices[:, 0] >= 0)]
+        front = vertices[
+            (vertices[:, 1] < start_y) & (vertices[:, 2] > at["gonion_left"][2] - 0.012) & (vertices[:, 0] >= 0)
+        ]
         silhouette.append(front[int(np.argmax(front @ direction))])
     first = silhouette[0]
     line = [np.array([first[0], start_y, first[2]]), *silhouette, chin]

@@ -9,13 +9,14 @@ from alignment import align, vertex_areas
 from anatomy import anatomical_points
 from anny_source import SKIN, SKIN_AND_TONGUE, AnnySource
 from calibration import calibrate_means, calibrate_spreads, group_of
-from eye_placing import eyeball_depth, lid_vertices
+from eye_placing import eyeball_depth, lid_vertices, lining_on_eyeball
 from eyeballs import eyeball
 from jaxtyping import Float, Int
 from norms import NORMS, read_survey
 from population import ANCESTRY_MIX, sample_population
 from reading import DimensionReader, split_state, to_state
-from regions import regions
+from regions import eye_sockets, regions
+from smooth_prior import sample_smooth
 from tapes import tape_sections
 
 from face3d.head.arrays import PointArrays
@@ -66,6 +67,7 @@ def adults(source: AnnySource, triangles: Int[np.ndarray, "F 3"], samples: int, 
     joints = bones[:, 2:].mean(axis=0) * [0, 1, 1]
     eyes = _eyes_behind_lids(vertices, bones[:, :2], source)
     vertices, eyes, joints = _held_naturally(vertices, eyes, joints, source, triangles)
+    vertices, eyes = _varied(vertices, eyes, np.random.default_rng(seed + 1))
     # The means again at the end, as the points found by rule lie elsewhere once the mean head has changed.
     groups = group_of(population.female, population.ancestry)
     survey = read_survey()
@@ -74,6 +76,7 @@ def adults(source: AnnySource, triangles: Int[np.ndarray, "F 3"], samples: int, 
         vertices, eyes = split_state(step(to_state(vertices, eyes), reader, groups, survey))
         vertices, eyes = _aligned(vertices, eyes, source)
         eyes = _eyes_behind_lids(vertices, eyes, source)
+    vertices = lining_on_eyeball(vertices, eyes, eye_sockets(source))
     vertices = np.concatenate([vertices, vertices[:, source.vertex_mirror] * [-1, 1, 1]])
     eyes = np.concatenate([eyes, eyes[:, ::-1] * [-1, 1, 1]])
     origin = eyes.mean(axis=(0, 1))
@@ -107,6 +110,13 @@ def reader_for(
     at = dict(zip(labels, np.einsum("nk,nkc->nc", weights, head[triangles[ids]]), strict=True))
     sections = tape_sections(at, head, triangles, rooms["skin"][triangles].all(axis=1))
     return DimensionReader(PointArrays(ids, weights, labels), sections, triangles)
+
+
+def _varied(vertices: np.ndarray, eyes: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Heads that differ smoothly beyond what the source's sliders can do, the eyeballs carried along."""
+    places = np.concatenate([vertices.mean(axis=0), eyes.mean(axis=0)])
+    field = sample_smooth(places, len(vertices), generator)
+    return vertices + field[:, :-2], eyes + field[:, -2:]
 
 
 def _sized(

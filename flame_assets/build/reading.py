@@ -76,7 +76,7 @@ class DimensionReader:
         assert set(NORMS) <= set(lengths), set(NORMS) - set(lengths)
         return {name: value * _MILLIMETRES for name, value in lengths.items()}
 
-    def point_places(self, state: Float[np.ndarray, "S"]) -> Float[np.ndarray, "N 3"]:
+    def point_places(self, state: Float[np.ndarray, " S"]) -> Float[np.ndarray, "N 3"]:
         """The points of one head that `from_points` takes."""
         return self._all_points(*split_state(state[None]))[0]
 
@@ -117,7 +117,9 @@ def _profile(at: dict[str, Tensor], eyes: Float[Tensor, "B 2 3"]) -> dict[str, T
         "depth_pogonion": at["pogonion"] - subnasale,
         "depth_endocanthion_from_nasion": both("endocanthion") - nasion,
         "depth_exocanthion_from_nasion": both("exocanthion") - nasion,
-        "depth_cornea_from_lateral_rim": eyes.mean(dim=1) + eyes.new_tensor([0, 0, CORNEA_APEX]) - both("orbital_rim_lateral"),
+        "depth_cornea_from_lateral_rim": eyes.mean(dim=1)
+        + eyes.new_tensor([0, 0, CORNEA_APEX])
+        - both("orbital_rim_lateral"),
     }
     height = {
         "upper_lid_above_pupil": both("palpebrale_superius") - pupil,

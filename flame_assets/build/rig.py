@@ -56,7 +56,7 @@ def joint_regressor(
     return regressor
 
 
-def _nearest_pairs(skin: Float[np.ndarray, "V 3"], place: Float[np.ndarray, "3"]) -> np.ndarray:
+def _nearest_pairs(skin: Float[np.ndarray, "V 3"], place: Float[np.ndarray, " 3"]) -> np.ndarray:
     """Skin vertices nearest to a midline joint, on either side alike."""
     left = np.flatnonzero(skin[:, 0] > 1e-4)
     order = left[np.argsort(np.linalg.norm((skin[left] - place)[:, 1:], axis=1), kind="stable")]

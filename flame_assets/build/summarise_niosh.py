@@ -1,7 +1,7 @@
 """Make niosh_2003_groups.json from NIOSH's individual table: `python summarise_niosh.py TABLE.csv`.
 
-The table itself stays out of face3d; the build needs its means by sex and ancestry, and how the dimensions vary together
-within such a group.
+The table itself stays out of face3d; the build needs its means by sex and ancestry, and how the dimensions vary
+together within such a group.
 """
 
 from __future__ import annotations

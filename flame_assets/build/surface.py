@@ -49,12 +49,12 @@ def nearest(
 
 
 def ray_hit(
-    origin: Float[np.ndarray, "3"],
-    direction: Float[np.ndarray, "3"],
+    origin: Float[np.ndarray, " 3"],
+    direction: Float[np.ndarray, " 3"],
     vertices: Float[np.ndarray, "V 3"],
     mesh: Int[np.ndarray, "F 3"],
     allowed: Bool[np.ndarray, " F"] | None = None,
-) -> tuple[int, Float[np.ndarray, "3"]]:
+) -> tuple[int, Float[np.ndarray, " 3"]]:
     """First triangle that a ray from outside hits, and the barycentric coordinates there."""
     a, b, c = (vertices[mesh[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)

@@ -17,7 +17,7 @@ ABOVE_BROW = 0.007
 
 
 def tape_sections(
-    at: dict[str, Float[np.ndarray, "3"]],
+    at: dict[str, Float[np.ndarray, " 3"]],
     mean: Float[np.ndarray, "V 3"],
     triangles: Int[np.ndarray, "F 3"],
     allowed: Bool[np.ndarray, " F"],
@@ -86,7 +86,6 @@ def _hit(
 
 
 def _at_point(place: np.ndarray, mean: np.ndarray, triangles: np.ndarray) -> tuple[int, np.ndarray]:
-    from surface import nearest
 
     ids, weights = nearest(place[None], mean, triangles)
     return int(ids[0]), weights[0]
