@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,14 @@ from components import principal_components
 from expressions import expression_basis
 from eyeballs import eyeball, eyeball_uv
 from jaxtyping import Float, Int
-from landmark_sets import landmark_sets
+from landmark_sets import detected_landmarks, landmark_sets
 from people import People, adults
 from regions import regions, texture_layout
 from rig import JOINT_NAMES, PARENTS, joint_regressor, skinning_weights
 from tapes import tape_sections
 
 from face3d.head.arrays import HeadArrays, PointArrays
-from face3d.head.head_file import save_head
+from face3d.head.head_file import read_head, save_head
 
 HERE = Path(__file__).resolve().parent
 SEED = 20261123
@@ -109,7 +110,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE.parent / "open_head.npz")
     parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument(
+        "--landmarks-only",
+        action="store_true",
+        help="only take mediapipe_478.npz anew into the head file that is there",
+    )
     arguments = parser.parse_args()
-    head = build(arguments.samples)
+    if arguments.landmarks_only:
+        stored = read_head(arguments.out)
+        head = replace(stored, point_sets=dict(stored.point_sets) | detected_landmarks(HERE))
+    else:
+        head = build(arguments.samples)
     save_head(head, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size} bytes, {head.provenance['components']}")

@@ -11,7 +11,7 @@ from surface import nearest, ray_hit
 
 from face3d.head.arrays import YAW_BINS, PointArrays
 
-__all__ = ["landmark_sets"]
+__all__ = ["detected_landmarks", "landmark_sets"]
 
 CONTOUR = 17
 _CONTOUR_PITCH = 10.0
@@ -35,11 +35,16 @@ def landmark_sets(
         "now_7": _on_surface(_now_7(at), mean, triangles, skin),
         "ibug_68": _ibug_68(at, mean, triangles, rooms, skin),
     }
+    return sets | detected_landmarks(folder)
+
+
+def detected_landmarks(folder: Path) -> dict[str, PointArrays]:
+    """`mediapipe_478` as `embed_landmarks.py` found it, or nothing."""
     detected = folder / "mediapipe_478.npz"
-    if detected.exists():
-        with np.load(detected) as stored:
-            sets["mediapipe_478"] = PointArrays(stored["triangles"], stored["barycentric"], sigma=stored["sigma"])
-    return sets
+    if not detected.exists():
+        return {}
+    with np.load(detected) as stored:
+        return {"mediapipe_478": PointArrays(stored["triangles"], stored["barycentric"], sigma=stored["sigma"])}
 
 
 def _on_surface(
