@@ -27,8 +27,8 @@ Command: TypeAlias = (
 )
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
-"""The fit factors many matrices of about 260 rows. One thread takes 1 ms for each; two that wait for each other on a busy
-machine were seen to take 90."""
+"""The fit factors many matrices of about 260 rows. One thread takes 1 ms for each; two that wait for each other
+on a busy machine were seen to take 90."""
 
 EXIT_FAILED, EXIT_ARGUMENTS, EXIT_INTERRUPTED = 1, 2, 130
 
