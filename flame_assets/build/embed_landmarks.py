@@ -27,7 +27,7 @@ from scipy.spatial.transform import Rotation
 HERE = Path(__file__).parent
 IRIS = np.arange(468, 478)
 GAIN_COMPONENTS = 60
-MODES = 30
+MODES = 120
 YAW_BINS = np.deg2rad([-40.0, -20.0, 0.0, 20.0, 40.0])
 
 
@@ -149,26 +149,25 @@ def measure_response(
     yaw, pitch = np.clip(detections.angles(), -0.87, 0.87).T
     view = np.stack([np.ones_like(yaw), yaw, pitch, yaw * yaw, yaw * pitch, pitch * pitch], axis=1)
     keep = min(GAIN_COMPONENTS, model.identity_size)
-    coefficients = np.column_stack([np.ones(len(yaw)), detections.identity[:, :keep]])
+    coefficients = detections.identity[:, :keep]
     samples, count = len(yaw), errors.shape[1]
     noise = np.array([0.0015, 0.0015, 0.004])
-    offset, gain = np.zeros((count, 3)), np.zeros((count, 3, model.identity_size))
+    gain = np.zeros((count, 3, model.identity_size))
     view_bias = np.zeros((count, 3, 6))
     left = np.empty_like(errors)
     for n in range(count):
-        design = np.zeros((samples, 3, 3 * (keep + 1) + 18))
-        design[:, :, : 3 * (keep + 1)] = (slopes[:, n, :, :, None] * coefficients[:, None, None, :]).reshape(samples, 3, -1)
+        design = np.zeros((samples, 3, 3 * keep + 18))
+        design[:, :, : 3 * keep] = (slopes[:, n, :, :, None] * coefficients[:, None, None, :]).reshape(samples, 3, -1)
         for axis in range(3):
-            design[:, axis, 3 * (keep + 1) + 6 * axis :][:, :6] = view
+            design[:, axis, 3 * keep + 6 * axis :][:, :6] = view
         scale = np.linalg.norm(points.rest_basis[n, :, :keep], axis=0)
-        prior = np.concatenate([[0.003], 0.3 * scale + 2e-5])
-        precision = np.concatenate([np.tile(prior**-2, 3), np.tile([0.002, 0.003, 0.003, 0.004, 0.004, 0.004], 3) ** -2.0])
+        prior = 0.3 * scale + 2e-5
+        precision = np.concatenate([np.tile(prior**-2, 3), np.tile([0.003, 0.005, 0.005, 0.005, 0.005, 0.005], 3) ** -2.0])
         standard = (1 / noise) / (1 + np.abs(errors[:, n]) / (3 * noise))
         rows = (design * standard[:, :, None]).reshape(3 * samples, -1)
         solution = np.linalg.solve(rows.T @ rows + np.diag(precision), rows.T @ (errors[:, n] * standard).reshape(-1))
-        shift = solution[: 3 * (keep + 1)].reshape(3, keep + 1)
-        offset[n], gain[n, :, :keep] = shift[:, 0], shift[:, 1:]
-        view_bias[n] = solution[3 * (keep + 1) :].reshape(3, 6)
+        gain[n, :, :keep] = solution[: 3 * keep].reshape(3, keep)
+        view_bias[n] = solution[3 * keep :].reshape(3, 6)
         left[:, n] = errors[:, n] - design @ solution
     left[:, :, 2] -= left[:, :, 2].mean(axis=1, keepdims=True)
     spread = np.sqrt(np.mean(left**2, axis=0))
@@ -179,7 +178,7 @@ def measure_response(
     sigma = np.stack([_windowed_rms(unexplained, yaw, centre) for centre in YAW_BINS])
     expression_map, expression_sigma = _expression_map(detections)
     return DetectorResponse(
-        indices=np.arange(count), triangles=triangles, barycentric=barycentric, offset=offset, gain=gain, view_bias=view_bias,
+        indices=np.arange(count), triangles=triangles, barycentric=barycentric, gain=gain, view_bias=view_bias,
         yaw_bins=YAW_BINS, sigma=np.maximum(sigma, 2e-4), modes=modes, expression_map=expression_map, expression_sigma=expression_sigma,
     )
 

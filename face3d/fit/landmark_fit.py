@@ -1,0 +1,305 @@
+"""Landmarks of one or more photos of a person -> metric head, expression, gaze, pose and camera.
+
+Perspective throughout: the camera is a pinhole with the photo's own focal length, so that a selfie at arm's length and
+a portrait from across a room give the same head.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from face3d.camera import Intrinsics
+from face3d.errors import ArgumentError, InputError
+from face3d.fit.evidence import DetectorResponse, plain_response
+from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, ViewEvidence, ViewState
+from face3d.fit.metric_evidence import apparent_iris_diameters, distance_term, eye_centre
+from face3d.fit.point_model import MOVING_JOINTS, PointModel
+from face3d.fit.scale import TYPED_DISTANCE_SIGMA, HeadSize, Scale, ScaleSource, fuse, iris_source
+from face3d.fit.solver import Solution, minimize
+from face3d.head import HeadModel
+from face3d.landmarks import FaceLandmarks
+
+JAW_SIGMA = (0.25, 0.03, 0.03)
+"""Radians, axis-angle: opening, small turns sideways. Where the expressions open the jaw themselves it is held."""
+
+EYE_SIGMA = (0.25, 0.35, 0.01)
+"""Radians, axis-angle: looking up and down, sideways; eyes hardly roll."""
+
+HELD_SIGMA = 1e-4
+"""Radians: a joint that the fit leaves at rest."""
+
+TYPED_PASSES = 3
+REPROJECTION_WARNING = 0.06
+"""Mean reprojection error, as a share of the interocular distance, that no good fit shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Landmarks of one photo and the camera that took it."""
+
+    landmarks: FaceLandmarks
+    intrinsics: Intrinsics
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How the fit is done; the defaults are what `reconstruct` uses.
+
+    Attributes:
+        pupillary_distance: metres, far; held exactly when given.
+        known_distances: metres, by the names of two points of the head's `anatomy` set; held exactly.
+        use_iris: whether the irises take part in the metric scale.
+        identity_components: how many of the identity's components are looked for; the smaller ones, which landmarks
+            cannot tell, stay at the mean.
+        max_iterations: Levenberg-Marquardt steps at most.
+        tolerance: relative cost change that ends the iteration.
+    """
+
+    pupillary_distance: float | None = None
+    known_distances: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    use_iris: bool = True
+    identity_components: int = 80
+    max_iterations: int = 25
+    tolerance: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted head; B photos, metres, axis-angle radians.
+
+    Attributes:
+        identity: (I,), identity_covariance: (I, I) posterior.
+        expression: (B, E), jaw: (B, 3), neck: (B, 3) zero, eyes: (B, 6) left then right.
+        camera_from_head: (B, 4, 4) with the head's neck and root at rest.
+        intrinsics: per photo, with the focal length that was fitted where it was unknown.
+        scale: size and its uncertainty.
+        reprojection_pixels: (B, N) distance of each detected landmark from the fitted surface point.
+        interocular_pixels: (B,) distance of the outer eye corners, or of the eye joints, in the photo.
+        converged: whether the solver came to rest.
+    """
+
+    identity: Float[ndarray, " I"]
+    identity_covariance: Float[ndarray, "I I"]
+    expression: Float[ndarray, "B E"]
+    jaw: Float[ndarray, "B 3"]
+    neck: Float[ndarray, "B 3"]
+    eyes: Float[ndarray, "B 6"]
+    camera_from_head: Float[ndarray, "B 4 4"]
+    intrinsics: tuple[Intrinsics, ...]
+    scale: Scale
+    reprojection_pixels: Float[ndarray, "B N"]
+    interocular_pixels: Float[ndarray, " B"]
+    iterations: int
+    converged: bool
+    warnings: tuple[str, ...]
+
+
+def fit_landmarks(
+    model: HeadModel,
+    observations: Sequence[Observation],
+    options: FitOptions = FitOptions(),
+    *,
+    response: DetectorResponse | None = None,
+) -> Fit:
+    """Fit one head to the landmarks of one or more photos of the same person.
+
+    Args:
+        observations: one per photo; all landmarks from the same detector.
+        response: the detector's measured response on this model; without one, landmarks are taken for surface points of
+            the model's point set named like their topology, with equal noise.
+
+    Raises:
+        InputError: landmarks that no head can have made (not finite, all in one place).
+        ArgumentError: no observation, or the model lacks the landmarks' point set.
+    """
+    if not observations:
+        raise ArgumentError("a fit needs at least one photo's landmarks")
+    if response is None:
+        topology = observations[0].landmarks.topology
+        if topology not in model.point_sets:
+            raise ArgumentError(
+                f"head {model.name!r} has no point set {topology!r}; it has {', '.join(sorted(model.point_sets))}"
+            )
+        response = plain_response(model, topology)
+    held = ("jaw",) if "jawOpen" in model.expression_names else ()
+    points = PointModel.of(
+        model, response.triangles, response.barycentric, held=held, identity_components=options.identity_components
+    )
+    bounds = None if model.expression_bounds is None else model.expression_bounds.cpu().numpy().astype(np.float64)
+    views = []
+    states = []
+    for observation in observations:
+        rotation, translation = _initial_pose(points, response, observation)
+        evidence = _evidence(model, response, observation, float(translation[2]))
+        expression = evidence.expression_mean
+        states.append(
+            ViewState(
+                expression=expression if bounds is None else np.clip(expression, bounds[:, 0], bounds[:, 1]),
+                turns=np.tile(np.eye(3), (len(MOVING_JOINTS), 1, 1)),
+                rotation=rotation,
+                translation=translation,
+                log_focal=0.0,
+                errors=np.zeros(len(response.modes)),
+            )
+        )
+        views.append(evidence)
+    jaw_sigma = (HELD_SIGMA,) * 3 if held else JAW_SIGMA
+    problem = LandmarkProblem(
+        points,
+        response,
+        tuple(views),
+        turn_sigma=np.array([*jaw_sigma, *EYE_SIGMA, *EYE_SIGMA]),
+        bounds=bounds,
+    )
+    start = FitState(np.zeros(points.identity_size), tuple(states))
+    free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
+    scale, solution = _fix_size(model, problem, free, observations, options)
+    return _result(model, problem, solution, observations, scale, free.iterations + solution.iterations)
+
+
+def _initial_pose(
+    points: PointModel, response: DetectorResponse, observation: Observation
+) -> tuple[Float[ndarray, "3 3"], Float[ndarray, " 3"]]:
+    """Pose of the mean head that explains the landmarks (SQPnP, Terzakis and Lourakis 2020)."""
+    pixels = observation.landmarks.points[response.indices, :2].astype(np.float64)
+    if not np.isfinite(pixels).all() or np.ptp(pixels, axis=0).max() < 2:
+        raise InputError("the landmarks are not finite or lie in one place; no head can be fitted to them")
+    found, turn, translation = cv2.solvePnP(
+        points.rest_points, pixels, observation.intrinsics.matrix, None, flags=cv2.SOLVEPNP_SQPNP
+    )
+    if not found or not np.isfinite(translation).all() or translation[2, 0] <= 0:
+        raise InputError("no head pose explains the landmarks; is this a face?")
+    return cv2.Rodrigues(turn)[0], translation[:, 0]
+
+
+def _evidence(model: HeadModel, response: DetectorResponse, observation: Observation, depth: float) -> ViewEvidence:
+    landmarks, intrinsics = observation.landmarks, observation.intrinsics
+    mean, sigma = response.expression_prior(model, landmarks.blendshapes)
+    return ViewEvidence(
+        pixels=landmarks.points[response.indices].astype(np.float64),
+        confidence=landmarks.confidence[response.indices].astype(np.float64),
+        intrinsics=intrinsics.matrix,
+        focal_sigma=intrinsics.focal_sigma,
+        expression_mean=mean,
+        expression_sigma=sigma,
+        metres_per_pixel=depth / float(intrinsics.matrix[0, 0]),
+    )
+
+
+def _fix_size(
+    model: HeadModel,
+    problem: LandmarkProblem,
+    free: Solution[FitState],
+    observations: Sequence[Observation],
+    options: FitOptions,
+) -> tuple[Scale, Solution[FitState]]:
+    """Bring in what the irises and the user say about size, and let the fit settle again."""
+    size = HeadSize(model, len(free.state.identity))
+    identity = free.state.identity
+    log_ratio, gradient = size.log_ratio(identity)
+    covariance = _identity_covariance(free.linearization.hessian, len(identity))
+    sources = [ScaleSource("identity", math.exp(log_ratio), float(np.sqrt(gradient @ covariance @ gradient)))]
+    typed = dict(options.known_distances)
+    if options.pupillary_distance is not None:
+        typed[("left_eye", "right_eye")] = options.pupillary_distance
+    for ends, distance in typed.items():
+        _, current = distance_term(model, ends, distance, identity)
+        name = "pupillary_distance" if ends == ("left_eye", "right_eye") else "-".join(ends)
+        sources.append(ScaleSource(name, math.exp(log_ratio) * distance / current, TYPED_DISTANCE_SIGMA / distance))
+    iris = None
+    if options.use_iris and not typed:
+        iris = iris_source(log_ratio, _iris_diameters(model, problem, free.state, observations))
+    if iris is not None:
+        sources.append(iris)
+        target = math.log(iris.value) - log_ratio + float(gradient @ identity)
+        problem.linear_terms = (LinearTerm(gradient, target, iris.sigma),)
+    solution = free
+    # A distance is not quite linear in the identity: linearise again where the last pass ended.
+    for _ in range(TYPED_PASSES if typed else 1):
+        if typed:
+            problem.linear_terms = tuple(
+                distance_term(model, ends, distance, solution.state.identity)[0] for ends, distance in typed.items()
+            )
+        solution = minimize(problem, solution.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
+    return fuse(sources), solution
+
+
+def _iris_diameters(
+    model: HeadModel, problem: LandmarkProblem, state: FitState, observations: Sequence[Observation]
+) -> list[float]:
+    diameters: list[float] = []
+    for observation, view in zip(observations, state.views, strict=True):
+        focal = float(observation.intrinsics.matrix[0, 0]) * math.exp(view.log_focal)
+        diameters += apparent_iris_diameters(model, observation.landmarks, view, state.identity, focal)
+    return diameters
+
+
+def _identity_covariance(hessian: Float[ndarray, "P P"], identity_size: int) -> Float[ndarray, "I I"]:
+    """Posterior covariance of the identity with all other unknowns marginalised (Laplace approximation)."""
+    factor = scipy.linalg.cho_factor(hessian, lower=True)
+    block = np.eye(len(hessian), identity_size)
+    return scipy.linalg.cho_solve(factor, block)[:identity_size]
+
+
+def _result(
+    model: HeadModel,
+    problem: LandmarkProblem,
+    solution: Solution[FitState],
+    observations: Sequence[Observation],
+    scale: Scale,
+    iterations: int,
+) -> Fit:
+    state = solution.state
+    poses, cameras, eyes, interocular, errors = [], [], [], [], []
+    for index, (view, observation) in enumerate(zip(state.views, observations, strict=True)):
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = view.rotation, view.translation
+        poses.append(pose)
+        matrix = observation.intrinsics.matrix.copy()
+        matrix[[0, 1], [0, 1]] *= math.exp(view.log_focal)
+        cameras.append(replace(observation.intrinsics, matrix=matrix))
+        eyes.append(Rotation.from_matrix(view.turns[1:]).as_rotvec().reshape(-1))
+        ends = [
+            (matrix @ (view.rotation @ eye_centre(model, eye, state.identity)[0] + view.translation))
+            for eye in ("left_eye", "right_eye")
+        ]
+        interocular.append(float(np.linalg.norm(ends[0][:2] / ends[0][2] - ends[1][:2] / ends[1][2])))
+        errors.append(np.linalg.norm(problem.surface_errors(state, index), axis=1))
+    warnings = []
+    relative = [float(np.mean(error)) / eye for error, eye in zip(errors, interocular, strict=True)]
+    if max(relative) > REPROJECTION_WARNING:
+        warnings.append(
+            f"the fitted head misses the landmarks by {100 * max(relative):.1f} % of the interocular distance; "
+            "check the overlay"
+        )
+    if not solution.converged:
+        warnings.append("the fit stopped before it came to rest; the result may be improved by more iterations")
+    padding = model.identity_size - len(state.identity)
+    covariance = np.eye(model.identity_size)
+    known = slice(None, len(state.identity))
+    covariance[known, known] = _identity_covariance(solution.linearization.hessian, len(state.identity))
+    return Fit(
+        identity=np.pad(state.identity, (0, padding)),
+        identity_covariance=covariance,
+        expression=np.stack([view.expression for view in state.views]),
+        jaw=np.stack([Rotation.from_matrix(view.turns[0]).as_rotvec() for view in state.views]),
+        neck=np.zeros((len(poses), 3)),
+        eyes=np.stack(eyes),
+        camera_from_head=np.stack(poses),
+        intrinsics=tuple(cameras),
+        scale=scale,
+        reprojection_pixels=np.stack(errors),
+        interocular_pixels=np.array(interocular),
+        iterations=iterations,
+        converged=solution.converged,
+        warnings=tuple(warnings),
+    )

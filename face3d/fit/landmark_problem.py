@@ -1,0 +1,328 @@
+"""The least-squares problem of a landmark fit: one head, one or more views of it.
+
+Unknowns, in this order: the identity shared by all views; then per view expression, the turns of jaw and eyes, the pose
+(rotation about the head's origin and translation, both on the camera's side), the log of the focal length's factor and
+the amounts of the detector's correlated errors. Residuals are measured in metres at the head's distance, in the image
+plane turned upright with the head, where the detector's response was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from face3d.fit.evidence import DetectorResponse
+from face3d.fit.point_model import MOVING_JOINTS, PointModel
+from face3d.fit.solver import Linearization
+
+ROTATIONS = len(MOVING_JOINTS)
+ROBUST_SCALE = 3.0
+"""Standardised error beyond which a landmark loses weight (Cauchy loss)."""
+
+
+BIAS_STEP = 1e-3
+"""Radians, for the derivative of the detector's bias."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEvidence:
+    """What one photo says.
+
+    Attributes:
+        pixels: (N, 3) image x, y of the original image and relative depth in pixels (NaN where unknown).
+        confidence: (N,) factor on each landmark's inverse variance, 0 leaves it out.
+        intrinsics: (3, 3).
+        focal_sigma: relative standard deviation of the focal length, 0 when known.
+        expression_mean, expression_sigma: (E,) Gaussian prior.
+        metres_per_pixel: size of a pixel at the head; fixed, so that no residual shrinks by moving the head.
+    """
+
+    pixels: Float[ndarray, "N 3"]
+    confidence: Float[ndarray, " N"]
+    intrinsics: Float[ndarray, "3 3"]
+    focal_sigma: float
+    expression_mean: Float[ndarray, " E"]
+    expression_sigma: Float[ndarray, " E"]
+    metres_per_pixel: float
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """The unknowns of one view; `turns` are the rotation matrices of `MOVING_JOINTS`."""
+
+    expression: Float[ndarray, " E"]
+    turns: Float[ndarray, "K 3 3"]
+    rotation: Float[ndarray, "3 3"]
+    translation: Float[ndarray, " 3"]
+    log_focal: float
+    errors: Float[ndarray, " R"]
+
+
+@dataclass(frozen=True, slots=True)
+class FitState:
+    """All unknowns."""
+
+    identity: Float[ndarray, " I"]
+    views: tuple[ViewState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearTerm:
+    """A soft equation on the identity alone: (target - row @ identity) / sigma."""
+
+    row: Float[ndarray, " I"]
+    target: float
+    sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Projected:
+    """One view evaluated: standardised residuals before robust weighting, and their Jacobian when asked for."""
+
+    residual: Float[ndarray, "N 3"]
+    inverse_sigma: Float[ndarray, "N 3"]
+    jacobian: Float[ndarray, "N 3 P"] | None
+
+
+class LandmarkProblem:
+    """`face3d.fit.solver.Problem` over `FitState`."""
+
+    def __init__(
+        self,
+        points: PointModel,
+        response: DetectorResponse,
+        views: tuple[ViewEvidence, ...],
+        *,
+        turn_sigma: Float[ndarray, " 9"],
+        bounds: Float[ndarray, "E 2"] | None,
+        linear_terms: tuple[LinearTerm, ...] = (),
+    ) -> None:
+        self.response = response
+        self.views = views
+        self.turn_sigma = turn_sigma
+        self.bounds = bounds
+        self.linear_terms = linear_terms
+        self.identity_size = points.identity_size
+        # The detector sees the surface points displaced by its own habits: fold that into the points once.
+        self._displaced = points.displaced(response.gain)
+        self._surface = points
+        self.expression_size = points.size - self.identity_size
+        self.view_size = self.expression_size + 3 * ROTATIONS + 7 + len(response.modes)
+
+    @property
+    def size(self) -> int:
+        """Number of unknowns P."""
+        return self.identity_size + len(self.views) * self.view_size
+
+    def linearize(self, state: FitState) -> Linearization:
+        """Cost, gradient and Gauss-Newton Hessian at `state`."""
+        size, ident = self.size, self.identity_size
+        hessian = np.zeros((size, size))
+        gradient = np.zeros(size)
+        prior = np.ones(size)
+        gradient[:ident] = state.identity
+        cost = 0.5 * float(state.identity @ state.identity)
+        for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
+            part = slice(ident + index * self.view_size, ident + (index + 1) * self.view_size)
+            projected = self._project(state.identity, view, evidence, with_jacobian=True)
+            loss, weights = _cauchy(projected, evidence.confidence)
+            assert projected.jacobian is not None
+            rows = projected.jacobian.reshape(-1, projected.jacobian.shape[2])
+            scale = (projected.inverse_sigma * np.sqrt(weights)[:, None]).reshape(-1)
+            used = np.flatnonzero(scale > 0)
+            rows = rows[used] * scale[used, None]
+            residual = (projected.residual.reshape(-1)[used]) * scale[used]
+            normal = rows.T @ rows
+            slope = rows.T @ residual
+            columns = np.r_[np.arange(ident), np.arange(part.start, part.stop)]
+            hessian[np.ix_(columns, columns)] += normal
+            gradient[columns] += slope
+            deviation, precision = self._view_prior(view, evidence)
+            prior[part] = precision
+            gradient[part] += precision * deviation
+            cost += loss + 0.5 * float(np.sum(precision * deviation**2))
+        np.einsum("ii->i", hessian)[:] += prior
+        cost += self._add_terms(state, gradient, hessian)
+        return Linearization(cost, gradient, hessian)
+
+    def cost(self, state: FitState) -> float:
+        """Half sum of squares, infinite for a head behind the camera."""
+        cost = 0.5 * float(state.identity @ state.identity)
+        for view, evidence in zip(state.views, self.views, strict=True):
+            if view.translation[2] <= 0:
+                return float("inf")
+            projected = self._project(state.identity, view, evidence, with_jacobian=False)
+            deviation, precision = self._view_prior(view, evidence)
+            cost += _cauchy(projected, evidence.confidence)[0] + 0.5 * float(np.sum(precision * deviation**2))
+        return cost + self._add_terms(state, None, None)
+
+    def move(self, state: FitState, step: Float[ndarray, " P"]) -> FitState:
+        """Take a step; rotations on the manifold, expressions within their bounds."""
+        views = []
+        for index, view in enumerate(state.views):
+            part = step[self.identity_size + index * self.view_size :][: self.view_size]
+            expression = view.expression + part[: self.expression_size]
+            if self.bounds is not None:
+                expression = np.clip(expression, self.bounds[:, 0], self.bounds[:, 1])
+            turns, pose = part[self.expression_size :][: 3 * ROTATIONS], part[self.expression_size + 3 * ROTATIONS :]
+            views.append(
+                ViewState(
+                    expression=expression,
+                    turns=Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix() @ view.turns,
+                    rotation=Rotation.from_rotvec(pose[:3]).as_matrix() @ view.rotation,
+                    translation=view.translation + pose[3:6],
+                    log_focal=view.log_focal + float(pose[6]),
+                    errors=view.errors + pose[7:],
+                )
+            )
+        return FitState(state.identity + step[: self.identity_size], tuple(views))
+
+    def blocked(self, state: FitState, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
+        """Expressions at a bound that the gradient pushes outwards, and focal lengths that are known."""
+        mask = np.zeros(self.size, bool)
+        for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
+            start = self.identity_size + index * self.view_size
+            part = slice(start, start + self.expression_size)
+            if self.bounds is not None:
+                low, high = view.expression <= self.bounds[:, 0], view.expression >= self.bounds[:, 1]
+                mask[part] = (low & (gradient[part] > 0)) | (high & (gradient[part] < 0))
+            mask[start + self.expression_size + 3 * ROTATIONS + 6] = evidence.focal_sigma == 0
+        return mask
+
+    def surface_errors(self, state: FitState, index: int) -> Float[ndarray, "N 2"]:
+        """Detected landmarks minus the projected points of the fitted surface itself, in pixels of one view."""
+        view, evidence = state.views[index], self.views[index]
+        coefficients = np.concatenate([state.identity, view.expression])
+        camera = self._surface.evaluate(coefficients, view.turns).points @ view.rotation.T + view.translation
+        focal = np.diag(evidence.intrinsics)[:2] * np.exp(view.log_focal)
+        return evidence.pixels[:, :2] - (camera[:, :2] / camera[:, 2:] * focal + evidence.intrinsics[:2, 2])
+
+    def _project(
+        self, identity: Float[ndarray, " I"], view: ViewState, evidence: ViewEvidence, *, with_jacobian: bool
+    ) -> _Projected:
+        coefficients = np.concatenate([identity, view.expression])
+        state = self._displaced.evaluate(coefficients, view.turns)
+        arms = state.points @ view.rotation.T
+        camera = arms + view.translation
+        depth = camera[:, 2:]
+        normalized = camera[:, :2] / depth
+        # Skew is left out: cameras have none.
+        focal = np.diag(evidence.intrinsics)[:2] * np.exp(view.log_focal) * evidence.metres_per_pixel
+        observed = (evidence.pixels[:, :2] - evidence.intrinsics[:2, 2]) * evidence.metres_per_pixel
+        upright = _upright(view.rotation)
+        yaw, pitch = view_angles(view.rotation, view.translation)
+        response = self.response
+        error = np.zeros((len(camera), 3))
+        misses = (observed - normalized * focal) @ upright.T
+        error[:, :2] = misses
+        # Depth is told in pixels too, so that a head twice as large and twice as far fits as well.
+        relief = arms[:, 2] * (focal[0] / view.translation[2])
+        relative = evidence.pixels[:, 2] * evidence.metres_per_pixel
+        known = np.isfinite(relative)
+        error[:, 2] = np.where(known, relative - relief, 0.0)
+        error -= response.bias_at(yaw, pitch)
+        if len(response.modes):
+            error -= np.tensordot(view.errors, response.modes, axes=1)
+        sigma = response.sigma_at(yaw)
+        inverse = np.where(np.isfinite(sigma), 1 / sigma, 0.0)
+        inverse[~known, 2] = 0.0
+        if inverse[:, 2].any():
+            # Only differences of depth are observed: leave the weighted mean out.
+            share = inverse[:, 2] ** 2 / np.sum(inverse[:, 2] ** 2)
+            error[:, 2] -= share @ error[:, 2]
+        if not with_jacobian:
+            return _Projected(error, inverse, None)
+        by_point = np.zeros((len(camera), 3, 3))
+        by_point[:, 0, 0] = focal[0] / depth[:, 0]
+        by_point[:, 1, 1] = focal[1] / depth[:, 0]
+        by_point[:, :2, 2] = -normalized * (focal / depth)
+        by_point[:, :2] = upright @ by_point[:, :2]
+        by_point[:, 2, 2] = focal[0] / view.translation[2]
+        by_head = by_point @ view.rotation
+        ident, expr = self.identity_size, self.expression_size
+        jacobian = np.empty((len(camera), 3, ident + self.view_size))
+        np.matmul(by_head, state.by_coefficient, out=jacobian[:, :, : ident + expr])
+        cursor = ident + expr
+        np.matmul(by_head, state.by_rotation, out=jacobian[:, :, cursor : cursor + 3 * ROTATIONS])
+        cursor += 3 * ROTATIONS
+        jacobian[:, :, cursor : cursor + 3] = -by_point @ _cross(arms)
+        jacobian[:, :, cursor : cursor + 3] += self._bias_slope(view)
+        # Rolling the head also turns the upright frame that misses are measured in.
+        jacobian[:, 0, cursor + 2] -= misses[:, 1]
+        jacobian[:, 1, cursor + 2] += misses[:, 0]
+        jacobian[:, :, cursor + 3 : cursor + 6] = by_point
+        jacobian[:, 2, cursor + 5] = -relief / view.translation[2]
+        jacobian[:, :2, cursor + 6] = (normalized * focal) @ upright.T
+        jacobian[:, 2, cursor + 6] = relief
+        if len(response.modes):
+            jacobian[:, :, cursor + 7 :] = response.modes.transpose(1, 2, 0)
+        if inverse[:, 2].any():
+            jacobian[:, 2] -= share @ jacobian[:, 2]
+        # The residual is observed minus modelled.
+        return _Projected(error, inverse, np.negative(jacobian, out=jacobian))
+
+    def _bias_slope(self, view: ViewState) -> Float[ndarray, "N 3 3"]:
+        """How the detector's bias changes as the head turns about the camera's axes, by differences."""
+        here = self.response.bias_at(*view_angles(view.rotation, view.translation))
+        turns = Rotation.from_rotvec(BIAS_STEP * np.eye(3)).as_matrix()
+        there = [self.response.bias_at(*view_angles(turn @ view.rotation, view.translation)) for turn in turns]
+        return np.stack([(moved - here) / BIAS_STEP for moved in there], axis=2)
+
+    def _view_prior(self, view: ViewState, evidence: ViewEvidence) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
+        """Deviation from the prior mean and its precision for the unknowns of one view."""
+        turns = Rotation.from_matrix(view.turns).as_rotvec().reshape(-1)
+        deviation = np.concatenate(
+            [view.expression - evidence.expression_mean, turns, np.zeros(6), [view.log_focal], view.errors]
+        )
+        focal = 0.0 if evidence.focal_sigma == 0 else evidence.focal_sigma**-2
+        precision = np.concatenate(
+            [evidence.expression_sigma**-2, self.turn_sigma**-2, np.full(6, 1e-9), [focal], np.ones(len(view.errors))]
+        )
+        return deviation, precision
+
+    def _add_terms(
+        self, state: FitState, gradient: Float[ndarray, " P"] | None, hessian: Float[ndarray, "P P"] | None
+    ) -> float:
+        cost, ident = 0.0, self.identity_size
+        for term in self.linear_terms:
+            error = (float(term.row @ state.identity) - term.target) / term.sigma
+            cost += 0.5 * error**2
+            if gradient is not None and hessian is not None:
+                row = term.row / term.sigma
+                gradient[:ident] += row * error
+                hessian[:ident, :ident] += np.outer(row, row)
+        return cost
+
+
+def view_angles(rotation: Float[ndarray, "3 3"], translation: Float[ndarray, " 3"]) -> tuple[float, float]:
+    """Where the camera stands as seen from the head: (yaw towards the subject's left, pitch upwards), radians."""
+    towards = -(rotation.T @ translation)
+    towards = towards / np.linalg.norm(towards)
+    return float(np.arctan2(towards[0], towards[2])), float(np.arcsin(np.clip(towards[1], -1, 1)))
+
+
+def _upright(rotation: Float[ndarray, "3 3"]) -> Float[ndarray, "2 2"]:
+    """Turns image vectors so that the head's own x axis runs along the image's."""
+    roll = np.arctan2(rotation[1, 0], rotation[0, 0])
+    cosine, sine = np.cos(roll), np.sin(roll)
+    return np.array([[cosine, sine], [-sine, cosine]])
+
+
+def _cross(vectors: Float[ndarray, "N 3"]) -> Float[ndarray, "N 3 3"]:
+    matrix = np.zeros((len(vectors), 3, 3))
+    x, y, z = vectors.T
+    matrix[:, 0, 1], matrix[:, 0, 2], matrix[:, 1, 2] = -z, y, -x
+    matrix[:, 1, 0], matrix[:, 2, 0], matrix[:, 2, 1] = z, -y, x
+    return matrix
+
+
+def _cauchy(projected: _Projected, confidence: Float[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
+    """Robust half cost and the weights of the equivalent least squares, one per landmark."""
+    squared = np.sum((projected.residual * projected.inverse_sigma) ** 2, axis=1)
+    scale = ROBUST_SCALE**2
+    cost = 0.5 * float(confidence @ (scale * np.log1p(squared / scale)))
+    return cost, confidence / (1 + squared / scale)

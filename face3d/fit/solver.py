@@ -1,0 +1,100 @@
+"""Levenberg-Marquardt on problems that bring their own normal equations.
+
+The problem decides what its state is and how a step moves it (rotations are moved on the manifold), so the solver only
+sees a cost, a gradient and a Gauss-Newton Hessian. Bounds are honoured by holding blocked parameters for the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Linearization:
+    """A problem near one state: half sum of squares `cost`, its gradient and Gauss-Newton Hessian."""
+
+    cost: float
+    gradient: Float[ndarray, " P"]
+    hessian: Float[ndarray, "P P"]
+
+
+class Problem(Protocol[State]):
+    """What `minimize` needs to know of a problem."""
+
+    def linearize(self, state: State) -> Linearization:
+        """Cost, gradient and Gauss-Newton Hessian."""
+        ...
+
+    def cost(self, state: State) -> float:
+        """The cost alone; infinite where the state is impossible."""
+        ...
+
+    def move(self, state: State, step: Float[ndarray, " P"]) -> State:
+        """The state after a step."""
+        ...
+
+    def blocked(self, state: State, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
+        """Parameters at a bound that the negative gradient pushes outwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Solution(Generic[State]):
+    """Where the solver stopped: `state`, its linearization, iterations used and whether it converged."""
+
+    state: State
+    linearization: Linearization
+    iterations: int
+    converged: bool
+
+
+def minimize(
+    problem: Problem[State], state: State, *, max_iterations: int = 20, tolerance: float = 1e-4, damping: float = 1e-3
+) -> Solution[State]:
+    """Minimise a problem's cost with damped Gauss-Newton steps.
+
+    Args:
+        tolerance: stop when an accepted step lowers the cost by less than this fraction.
+        damping: first Levenberg-Marquardt factor on the Hessian's diagonal (Marquardt 1963).
+
+    Returns:
+        The best state found; `converged` is False when `max_iterations` ran out first.
+    """
+    here = problem.linearize(state)
+    for iteration in range(1, max_iterations + 1):
+        free = ~problem.blocked(state, here.gradient)
+        accepted = False
+        while damping < 1e8:
+            step = _damped_step(here, free, damping)
+            candidate = problem.move(state, step)
+            cost = problem.cost(candidate)
+            if np.isfinite(cost) and cost <= here.cost:
+                accepted = True
+                break
+            damping *= 8
+        if not accepted:
+            return Solution(state, here, iteration, True)
+        gain = here.cost - cost
+        state, damping = candidate, max(damping / 8, 1e-9)
+        previous, here = here.cost, problem.linearize(state)
+        if gain <= tolerance * max(previous, 1e-12):
+            return Solution(state, here, iteration, True)
+    return Solution(state, here, max_iterations, False)
+
+
+def _damped_step(here: Linearization, free: Bool[ndarray, " P"], damping: float) -> Float[ndarray, " P"]:
+    step = np.zeros_like(here.gradient)
+    hessian = here.hessian[np.ix_(free, free)].copy()
+    diagonal = np.einsum("ii->i", hessian)
+    diagonal += damping * diagonal + 1e-12
+    factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+    step[free] = -scipy.linalg.cho_solve(factor, here.gradient[free], check_finite=False)
+    return step
