@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from paint import FaceChart, Look, paint_albedo, shade, vertex_normals
 from scipy.spatial.transform import Rotation
+
+from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def render_head(
     normals = vertex_normals(camera, triangles)
     glossy = (chart.eyeball > 0).astype(float)
     eyeball = chart.eyeball[triangles[fragments.face_id[hit], 0]]
-    attributes = np.column_stack([chart.rest, normals, chart.lips, chart.lashes, chart.scalp, chart.ambient, glossy, camera])
+    masks = np.column_stack([chart.lips, chart.lashes, chart.scalp])
+    attributes = np.column_stack([chart.rest, normals, masks, chart.ambient, glossy, camera])
     pixels = interpolate_attributes(fragments, triangles, attributes)[hit].astype(np.float64)
     surface = pixels[:, 3:6] / np.maximum(np.linalg.norm(pixels[:, 3:6], axis=1, keepdims=True), 1e-9)
     sight = -pixels[:, 11:14] / np.linalg.norm(pixels[:, 11:14], axis=1, keepdims=True)
@@ -91,17 +93,23 @@ def _with_hair(
 
 
 def _background(rng: np.random.Generator, height: int, width: int) -> Float[ndarray, "H W 3"]:
+    """Two to six soft patches of colour each way, linear RGB."""
     small = rng.uniform(0.02, 0.8, (rng.integers(2, 7), rng.integers(2, 7), 3)) * rng.uniform(0.3, 1.0)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
 
 
 def _draw_shoulders(
-    image: Float[ndarray, "H W 3"], neck: Float[ndarray, "K 3"], intrinsics: Float[ndarray, "3 3"], rng: np.random.Generator
+    image: Float[ndarray, "H W 3"],
+    neck: Float[ndarray, "K 3"],
+    intrinsics: Float[ndarray, "3 3"],
+    rng: np.random.Generator,
 ) -> None:
+    """Paint one plain garment below the neck (points in the camera frame) into the image."""
     pixels = (neck / neck[:, 2:]) @ intrinsics.T
     centre, half = pixels[:, :2].mean(axis=0), float(np.ptp(pixels[:, 0])) / 2
     spread, drop = half * rng.uniform(2.0, 3.0), half * rng.uniform(0.8, 1.4)
-    outline = np.array([[-0.9 * half, -0.1 * half], [0.9 * half, -0.1 * half], [spread, drop], [spread, 9 * half], [-spread, 9 * half], [-spread, drop]])
+    right_side = np.array([[0.9 * half, -0.1 * half], [spread, drop], [spread, 9 * half]])
+    outline = np.concatenate([right_side, right_side[::-1] * [-1, 1]])
     cv2.fillPoly(image, [(centre + outline).astype(np.int32)], rng.uniform(0.02, 0.6, 3).tolist())
 
 
@@ -114,4 +122,4 @@ def _photograph(image: Float[ndarray, "H W 3"], rng: np.random.Generator) -> UIn
     encoded += rng.normal(0, rng.uniform(0.0, 0.02), image.shape)
     photo = (encoded.clip(0, 1) * 255).round().astype(np.uint8)
     _, packed = cv2.imencode(".jpg", photo[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(75, 97))])
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[:, :, ::-1])
+    return cv2.cvtColor(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB).astype(np.uint8)
