@@ -14,6 +14,8 @@ import scipy.linalg
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from face3d.fit.blas_threads import one_blas_thread
+
 State = TypeVar("State")
 
 
@@ -56,6 +58,7 @@ class Solution(Generic[State]):
     converged: bool
 
 
+@one_blas_thread()
 def minimize(
     problem: Problem[State], state: State, *, max_iterations: int = 20, tolerance: float = 1e-4, damping: float = 1e-3
 ) -> Solution[State]:
