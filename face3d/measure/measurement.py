@@ -108,7 +108,7 @@ def measure_head(
     values = stacked(identity.detach())
     variance = (values * scale_sigma) ** 2
     if covariance is not None:
-        slope = torch.autograd.functional.jacobian(stacked, identity.detach())
+        slope = torch.autograd.functional.jacobian(stacked, identity.detach(), vectorize=True)
         variance = variance + torch.einsum("di,ij,dj->d", slope, covariance.to(slope), slope)
     return {
         name: Measurement(
