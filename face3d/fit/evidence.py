@@ -49,6 +49,7 @@ class DetectorResponse:
         expression_map: (E, 53) from the detector's 52 expression curves (in the head's order of names) and 1 to the
             head's expression, or None when the head's expressions are not ARKit's.
         expression_sigma: (E,) standard deviation of what that map predicts.
+        fingerprint: of the identity basis that `gain` belongs to, see `face3d.fit.responses`.
     """
 
     indices: Int[ndarray, " N"]
@@ -61,6 +62,7 @@ class DetectorResponse:
     modes: Float[ndarray, "R N 3"]
     expression_map: Float[ndarray, "E 53"] | None
     expression_sigma: Float[ndarray, " E"]
+    fingerprint: int
 
     def expression_prior(
         self, model: HeadModel, curves: Mapping[str, float] | None
@@ -94,6 +96,7 @@ def plain_response(
     sigma: float = DEFAULT_SIGMA,
     measured: bool = True,
     independent: int = INDEPENDENT_LANDMARKS,
+    last: int | None = None,
 ) -> DetectorResponse:
     """A response for a detector that nobody measured on this head: no bias, equal noise, no depth.
 
@@ -102,24 +105,27 @@ def plain_response(
         sigma: standard deviation of a landmark in metres on the face.
         measured: take the point set's own standard deviations where it has them.
         independent: how many independent landmarks a dense set counts as, since its errors go together.
+        last: use only so many points from the set's end.
     """
     points = model.point_sets[point_set]
-    triangles = points.triangles.cpu().numpy()
+    part = slice(None if last is None else -last, None)
+    triangles = points.triangles.cpu().numpy()[part]
     count = len(triangles)
     noise = np.full((count, 3), sigma)
     if measured and points.sigma is not None:
-        noise[:, :2] = points.sigma.cpu().numpy()[:, None]
+        noise[:, :2] = points.sigma.cpu().numpy()[part, None]
     noise *= max(count / independent, 1.0) ** 0.5
     noise[:, 2] = np.inf
     return DetectorResponse(
         indices=np.arange(count) if indices is None else np.asarray(indices),
         triangles=triangles,
-        barycentric=points.barycentric.cpu().numpy().astype(np.float64),
+        barycentric=points.barycentric.cpu().numpy()[part].astype(np.float64),
         gain=np.zeros((count, 3, model.identity_size)),
         view_bias=np.zeros((count, 3, 6)),
         yaw_bins=np.zeros(1),
         sigma=noise[None],
         modes=np.zeros((0, count, 3)),
+        fingerprint=0,
         expression_map=None,
         expression_sigma=np.full(len(model.expression_names), 0.3 if model.expression_bounds is not None else 1.0),
     )
@@ -135,6 +141,7 @@ def save_response(response: DetectorResponse) -> bytes:
         "sigma": response.sigma.astype(np.float32),
         "view_bias": response.view_bias.astype(np.float32),
         "expression_sigma": response.expression_sigma.astype(np.float32),
+        "fingerprint": np.uint32(response.fingerprint),
     }
     if response.expression_map is not None:
         arrays["expression_map"] = response.expression_map.astype(np.float32)
@@ -163,6 +170,7 @@ def load_response(path: Path) -> DetectorResponse:
             **{"expression_map": None, **as_float},
             indices=arrays["indices"].astype(np.int64),
             triangles=arrays["triangles"].astype(np.int64),
+            fingerprint=int(arrays["fingerprint"]),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise AssetError(f"{path}: not a detector response of face3d ({error}); reinstall face3d") from error

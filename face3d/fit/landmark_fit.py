@@ -19,10 +19,11 @@ from scipy.spatial.transform import Rotation
 
 from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, InputError
-from face3d.fit.evidence import DetectorResponse, plain_response
+from face3d.fit.evidence import DetectorResponse
 from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, ViewEvidence, ViewState
 from face3d.fit.metric_evidence import apparent_iris_diameters, distance_term, eye_centre
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
+from face3d.fit.responses import response_of
 from face3d.fit.scale import TYPED_DISTANCE_SIGMA, HeadSize, Scale, ScaleSource, fuse, iris_source
 from face3d.fit.solver import Solution, minimize
 from face3d.head import HeadModel
@@ -124,12 +125,7 @@ def fit_landmarks(
     if not observations:
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
-        topology = observations[0].landmarks.topology
-        if topology not in model.point_sets:
-            raise ArgumentError(
-                f"head {model.name!r} has no point set {topology!r}; it has {', '.join(sorted(model.point_sets))}"
-            )
-        response = plain_response(model, topology)
+        response = response_of(model, observations[0].landmarks.topology)
     held = ("jaw",) if "jawOpen" in model.expression_names else ()
     points = PointModel.of(
         model, response.triangles, response.barycentric, held=held, identity_components=options.identity_components

@@ -17,7 +17,9 @@ import numpy as np
 from face3d.fit.evidence import DetectorResponse, save_response
 from face3d.fit.landmark_problem import view_angles
 from face3d.fit.point_model import PointModel
+from face3d.fit.responses import identity_fingerprint
 from face3d.head import HeadModel, load_open_head
+from face3d.landmarks.mediapipe_topology import GROUPS
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
 from jaxtyping import Float, Int
 from numpy import ndarray
@@ -27,7 +29,11 @@ from scipy.spatial.transform import Rotation
 HERE = Path(__file__).parent
 IRIS = np.arange(468, 478)
 GAIN_COMPONENTS = 60
-MODES = 120
+MODES = 100
+NOISE_DOUBT = 2.0
+CENTRING = 8.0
+DEPTH_DOUBT = 2.0
+LANDMARKS = 220
 YAW_BINS = np.deg2rad([-40.0, -20.0, 0.0, 20.0, 40.0])
 
 
@@ -52,7 +58,9 @@ class Detections:
         for number, file in enumerate(files):
             file["head"] = file["head"] + number * 1_000_000
         joined = {name: np.concatenate([file[name] for file in files]) for name in files[0]}
-        return Detections(**{name: values.astype(np.int64 if name == "head" else np.float64) for name, values in joined.items()})
+        return Detections(
+            **{name: values.astype(np.int64 if name == "head" else np.float64) for name, values in joined.items()}
+        )
 
     def angles(self) -> Float[ndarray, "S 2"]:
         """Yaw and pitch of the view."""
@@ -94,7 +102,11 @@ def first_guess(model: HeadModel, detections: Detections, limit: int = 400) -> F
     order = np.argsort(angles + 0.1 * detections.expression.sum(axis=1))[:limit]
     found = []
     for s in order:
-        vertices = rest + np.tensordot(detections.identity[s], identity, 1) + np.tensordot(detections.expression[s], expression, 1)
+        vertices = (
+            rest
+            + np.tensordot(detections.identity[s], identity, 1)
+            + np.tensordot(detections.expression[s], expression, 1)
+        )
         camera = vertices @ detections.rotation[s].T + detections.translation[s]
         size = int(detections.intrinsics[s][0, 2] * 2)
         fragments = rasterize_camera(camera, triangles, detections.intrinsics[s], (size, size))
@@ -104,7 +116,9 @@ def first_guess(model: HeadModel, detections: Detections, limit: int = 400) -> F
     return np.nanmedian(np.array(found), axis=0)
 
 
-def embed(model: HeadModel, detections: Detections, rounds: int = 12) -> tuple[Int[ndarray, " N"], Float[ndarray, "N 3"]]:
+def embed(
+    model: HeadModel, detections: Detections, rounds: int = 12
+) -> tuple[Int[ndarray, " N"], Float[ndarray, "N 3"]]:
     """Move surface points until the detections scatter around them without bias along the surface."""
     triangles = model.triangles.numpy()
     rest = model.template.double().numpy()
@@ -120,7 +134,7 @@ def embed(model: HeadModel, detections: Detections, rounds: int = 12) -> tuple[I
     chosen = np.zeros(478, int)
     bary = np.zeros((478, 3))
     views = detections.angles()
-    for _ in range(rounds):
+    for number_of_round in range(rounds):
         for number in range(3):
             members = np.flatnonzero(wanted == number)
             choices = np.flatnonzero((allowed == number) & (outside if number == 0 else True))
@@ -129,22 +143,37 @@ def embed(model: HeadModel, detections: Detections, rounds: int = 12) -> tuple[I
         errors, slopes = residuals(detections, points)
         normal = _normals(rest, triangles)[triangles[chosen]].mean(axis=1)
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        towards = np.stack([np.sin(views[:, 0]) * np.cos(views[:, 1]), np.sin(views[:, 1]), np.cos(views[:, 0]) * np.cos(views[:, 1])], axis=1)
+        towards = np.stack(
+            [np.sin(views[:, 0]) * np.cos(views[:, 1]), np.sin(views[:, 1]), np.cos(views[:, 0]) * np.cos(views[:, 1])],
+            axis=1,
+        )
         facing = towards @ normal.T
+        # Far from the answer, trust the views that see the point and fit; then centre the mean over all views.
         weight = np.clip(facing, 0.05, None) / (1 + np.sum(errors[:, :, :2] ** 2, axis=2) / 0.004**2)
+        if number_of_round >= rounds // 2:
+            weight = np.ones_like(weight)
         plane = slopes[:, :, :2]
         matrix = np.einsum("sn,snpx,snpy->nxy", weight, plane, plane, optimize=True)
-        matrix += 2.0 * weight.sum(axis=0)[:, None, None] * normal[:, :, None] * normal[:, None, :]
+        matrix += 1.0 * weight.sum(axis=0)[:, None, None] * normal[:, :, None] * normal[:, None, :]
         right = np.einsum("sn,snpx,snp->nx", weight, plane, errors[:, :, :2], optimize=True)
+        if number_of_round >= rounds // 2:
+            mean_plane, mean_error = plane.mean(axis=0), errors[:, :, :2].mean(axis=0)
+            matrix += CENTRING * len(errors) * np.einsum("npx,npy->nxy", mean_plane, mean_plane)
+            right += CENTRING * len(errors) * np.einsum("npx,np->nx", mean_plane, mean_error)
         targets = points.rest_points + 0.9 * np.linalg.solve(matrix, right[..., None])[..., 0]
     return chosen, bary
 
 
 def measure_response(
-    model: HeadModel, detections: Detections, triangles: Int[ndarray, " N"], barycentric: Float[ndarray, "N 3"]
+    model: HeadModel,
+    detections: Detections,
+    triangles: Int[ndarray, " N"],
+    barycentric: Float[ndarray, "N 3"],
+    indices: Int[ndarray, " N"],
 ) -> DetectorResponse:
     """Regress the detector's errors on identity and view, and describe what is left."""
     points = PointModel.of(model, triangles, barycentric)
+    detections = replace(detections, landmarks=detections.landmarks[:, indices])
     errors, slopes = residuals(detections, points)
     yaw, pitch = np.clip(detections.angles(), -0.87, 0.87).T
     view = np.stack([np.ones_like(yaw), yaw, pitch, yaw * yaw, yaw * pitch, pitch * pitch], axis=1)
@@ -161,8 +190,10 @@ def measure_response(
         for axis in range(3):
             design[:, axis, 3 * keep + 6 * axis :][:, :6] = view
         scale = np.linalg.norm(points.rest_basis[n, :, :keep], axis=0)
-        prior = 0.3 * scale + 2e-5
-        precision = np.concatenate([np.tile(prior**-2, 3), np.tile([0.003, 0.005, 0.005, 0.005, 0.005, 0.005], 3) ** -2.0])
+        prior = 0.8 * scale + 2e-5
+        precision = np.concatenate(
+            [np.tile(prior**-2, 3), np.tile([0.003, 0.005, 0.005, 0.005, 0.005, 0.005], 3) ** -2.0]
+        )
         standard = (1 / noise) / (1 + np.abs(errors[:, n]) / (3 * noise))
         rows = (design * standard[:, :, None]).reshape(3 * samples, -1)
         solution = np.linalg.solve(rows.T @ rows + np.diag(precision), rows.T @ (errors[:, n] * standard).reshape(-1))
@@ -173,14 +204,39 @@ def measure_response(
     spread = np.sqrt(np.mean(left**2, axis=0))
     flat = (left / spread).reshape(samples, -1).clip(-5, 5)
     _, singular, axes = np.linalg.svd(flat, full_matrices=False)
-    modes = (axes[:MODES] * (singular[:MODES, None] / np.sqrt(samples))).reshape(MODES, count, 3) * spread
+    # Renders are not photos and our heads are not everybody's: claim less than was measured, of depth least.
+    doubt = np.array([1.0, 1.0, DEPTH_DOUBT])
+    modes = doubt * (axes[:MODES] * (singular[:MODES, None] / np.sqrt(samples))).reshape(MODES, count, 3) * spread
     unexplained = left - (flat @ axes[:MODES].T @ axes[:MODES]).reshape(left.shape) * spread
     sigma = np.stack([_windowed_rms(unexplained, yaw, centre) for centre in YAW_BINS])
     expression_map, expression_sigma = _expression_map(detections)
     return DetectorResponse(
-        indices=np.arange(count), triangles=triangles, barycentric=barycentric, gain=gain, view_bias=view_bias,
-        yaw_bins=YAW_BINS, sigma=np.maximum(sigma, 2e-4), modes=modes, expression_map=expression_map, expression_sigma=expression_sigma,
+        indices=indices,
+        triangles=triangles,
+        barycentric=barycentric,
+        gain=gain,
+        view_bias=view_bias,
+        yaw_bins=YAW_BINS,
+        sigma=np.maximum(NOISE_DOUBT * doubt * sigma, 4e-4),
+        modes=modes,
+        expression_map=expression_map,
+        expression_sigma=expression_sigma,
+        fingerprint=identity_fingerprint(model),
     )
+
+
+def spread_landmarks(points: Float[ndarray, "N 3"]) -> Int[ndarray, " K"]:
+    """Landmarks worth fitting: eyes, irises, brows, lips, nose and outline, and an even spread over the rest.
+
+    The 478 are so correlated that these say nearly as much in a fraction of the time.
+    """
+    chosen = sorted({number for group in GROUPS.values() for number in group})
+    distance = np.linalg.norm(points[:, None] - points[None, chosen], axis=2).min(axis=1)
+    while len(chosen) < LANDMARKS:
+        farthest = int(np.argmax(distance))
+        chosen.append(farthest)
+        distance = np.minimum(distance, np.linalg.norm(points - points[farthest], axis=1))
+    return np.array(sorted(chosen))
 
 
 def _windowed_rms(values: Float[ndarray, "S N 3"], yaw: Float[ndarray, " S"], centre: float) -> Float[ndarray, "N 3"]:
@@ -219,7 +275,10 @@ def _normals(vertices: Float[ndarray, "V 3"], triangles: Int[ndarray, "F 3"]) ->
 
 
 def closest_on_surface(
-    points: Float[ndarray, "N 3"], vertices: Float[ndarray, "V 3"], triangles: Int[ndarray, "F 3"], choices: Int[ndarray, " C"]
+    points: Float[ndarray, "N 3"],
+    vertices: Float[ndarray, "V 3"],
+    triangles: Int[ndarray, "F 3"],
+    choices: Int[ndarray, " C"],
 ) -> tuple[Int[ndarray, " N"], Float[ndarray, "N 3"]]:
     """Closest points on the chosen triangles (Ericson, Real-Time Collision Detection, 5.1.5), as triangle and barycentric."""
     corners = vertices[triangles[choices]]
@@ -238,7 +297,9 @@ def _closest_barycentric(point: Float[ndarray, " 3"], corners: Float[ndarray, "C
     a, b, c = corners.transpose(1, 0, 2)
     normal = np.cross(b - a, c - a)
     area = np.maximum(np.sum(normal**2, axis=1), 1e-30)
-    inside = np.stack([np.sum(np.cross(q - p, point - p) * normal, axis=1) / area for p, q in ((b, c), (c, a), (a, b))], axis=1)
+    inside = np.stack(
+        [np.sum(np.cross(q - p, point - p) * normal, axis=1) / area for p, q in ((b, c), (c, a), (a, b))], axis=1
+    )
     plane = (inside >= 0).all(axis=1)
     candidates = [(np.where(plane[:, None], inside, np.nan))]
     for first, second in ((0, 1), (1, 2), (2, 0)):
@@ -266,7 +327,8 @@ def main() -> None:
     sigma = np.sqrt(np.mean(np.sum(errors[:, :, :2] ** 2, axis=2), axis=0) / 2)
     np.savez_compressed(HERE / "mediapipe_478.npz", triangles=triangles, barycentric=barycentric, sigma=sigma)
     if not arguments.embedding_only:
-        response = measure_response(model, detections, triangles, barycentric)
+        chosen = spread_landmarks(PointModel.of(model, triangles, barycentric).rest_points)
+        response = measure_response(model, detections, triangles[chosen], barycentric[chosen], chosen)
         (HERE.parent / "mediapipe_response.npz").write_bytes(save_response(response))
 
 
