@@ -26,9 +26,9 @@ Command: TypeAlias = (
     | Annotated[Doctor, subcommand("doctor")]
 )
 
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
-"""The fit factors many matrices of about 260 rows. One thread takes 1 ms for each; two that wait for each other
-on a busy machine were seen to take 90."""
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""One head is small matrices and short loops: NumPy, SciPy and PyTorch do each in a millisecond by one thread, and were
+seen to take 90 by two that wait for each other on a busy machine. (PyTorch takes its number of threads from MKL's.)"""
 
 EXIT_FAILED, EXIT_ARGUMENTS, EXIT_INTERRUPTED = 1, 2, 130
 
