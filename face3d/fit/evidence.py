@@ -15,7 +15,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,7 +33,7 @@ INDEPENDENT_LANDMARKS = 60
 """How many independent landmarks a dense set is worth when the correlation of its errors is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DetectorResponse:
     """What a detector makes of a head model's points; all lengths in metres.
 
@@ -133,7 +133,7 @@ def plain_response(
 
 def save_response(response: DetectorResponse) -> bytes:
     """Serialise a response; the large arrays as 16-bit integers with one scale each (better than a micrometre)."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "indices": response.indices.astype(np.int16),
         "triangles": response.triangles.astype(np.int32),
         "barycentric": response.barycentric.astype(np.float32),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,9 +20,10 @@ from scipy.spatial.transform import Rotation
 
 from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, InputError
+from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.evidence import DetectorResponse
 from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, ViewEvidence, ViewState
-from face3d.fit.metric_evidence import apparent_iris_diameters, distance_term, eye_centre
+from face3d.fit.metric_evidence import apparent_iris_diameters, distance_term, set_point
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.fit.scale import TYPED_DISTANCE_SIGMA, HeadSize, Scale, ScaleSource, fuse, iris_source
@@ -38,7 +40,7 @@ EYE_SIGMA = (0.25, 0.35, 0.01)
 HELD_SIGMA = 1e-4
 """Radians: a joint that the fit leaves at rest."""
 
-TYPED_PASSES = 3
+TYPED_PASSES = 5
 REPROJECTION_WARNING = 0.06
 """Mean reprojection error, as a share of the interocular distance, that no good fit shows."""
 
@@ -70,7 +72,7 @@ class FitOptions:
     use_iris: bool = True
     identity_components: int = 80
     max_iterations: int = 25
-    tolerance: float = 1e-4
+    tolerance: float = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Fit:
         intrinsics: per photo, with the focal length that was fitted where it was unknown.
         scale: size and its uncertainty.
         reprojection_pixels: (B, N) distance of each detected landmark from the fitted surface point.
-        interocular_pixels: (B,) distance of the outer eye corners, or of the eye joints, in the photo.
+        interocular_pixels: (B,) distance of the outer eye corners in the photo, as landmark errors are normalised by.
         converged: whether the solver came to rest.
     """
 
@@ -104,6 +106,7 @@ class Fit:
     warnings: tuple[str, ...]
 
 
+@one_blas_thread()
 def fit_landmarks(
     model: HeadModel,
     observations: Sequence[Observation],
@@ -127,9 +130,7 @@ def fit_landmarks(
     if response is None:
         response = response_of(model, observations[0].landmarks.topology)
     held = ("jaw",) if "jawOpen" in model.expression_names else ()
-    points = PointModel.of(
-        model, response.triangles, response.barycentric, held=held, identity_components=options.identity_components
-    )
+    points = _points_of(model, response, held, options.identity_components)
     bounds = None if model.expression_bounds is None else model.expression_bounds.cpu().numpy().astype(np.float64)
     views = []
     states = []
@@ -160,6 +161,17 @@ def fit_landmarks(
     free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
     scale, solution = _fix_size(model, problem, free, observations, options)
     return _result(model, problem, solution, observations, scale, free.iterations + solution.iterations)
+
+
+@lru_cache(maxsize=4)
+def _points_of(model: HeadModel, response: DetectorResponse, held: tuple[str, ...], components: int) -> PointModel:
+    """Kept between fits: models and responses do not change."""
+    return PointModel.of(model, response.triangles, response.barycentric, held=held, identity_components=components)
+
+
+@lru_cache(maxsize=4)
+def _size_of(model: HeadModel, components: int) -> HeadSize:
+    return HeadSize(model, components)
 
 
 def _initial_pose(
@@ -199,7 +211,7 @@ def _fix_size(
     options: FitOptions,
 ) -> tuple[Scale, Solution[FitState]]:
     """Bring in what the irises and the user say about size, and let the fit settle again."""
-    size = HeadSize(model, len(free.state.identity))
+    size = _size_of(model, len(free.state.identity))
     identity = free.state.identity
     log_ratio, gradient = size.log_ratio(identity)
     covariance = _identity_covariance(free.linearization.hessian, len(identity))
@@ -208,34 +220,49 @@ def _fix_size(
     if options.pupillary_distance is not None:
         typed[("left_eye", "right_eye")] = options.pupillary_distance
     for ends, distance in typed.items():
-        _, current = distance_term(model, ends, distance, identity)
+        _, current = distance_term(model, problem.points, ends, distance, identity)
         name = "pupillary_distance" if ends == ("left_eye", "right_eye") else "-".join(ends)
         sources.append(ScaleSource(name, math.exp(log_ratio) * distance / current, TYPED_DISTANCE_SIGMA / distance))
     iris = None
     if options.use_iris and not typed:
-        iris = iris_source(log_ratio, _iris_diameters(model, problem, free.state, observations))
+        iris = iris_source(log_ratio, _iris_diameters(problem, free.state, observations))
     if iris is not None:
         sources.append(iris)
         target = math.log(iris.value) - log_ratio + float(gradient @ identity)
         problem.linear_terms = (LinearTerm(gradient, target, iris.sigma),)
-    solution = free
-    # A distance is not quite linear in the identity: linearise again where the last pass ended.
-    for _ in range(TYPED_PASSES if typed else 1):
-        if typed:
-            problem.linear_terms = tuple(
-                distance_term(model, ends, distance, solution.state.identity)[0] for ends, distance in typed.items()
-            )
-        solution = minimize(problem, solution.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
-    return fuse(sources), solution
+    if typed:
+        problem.linear_terms = tuple(
+            distance_term(model, problem.points, ends, distance, identity)[0] for ends, distance in typed.items()
+        )
+    solution = minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
+    if typed:
+        solution = _hold_exactly(model, problem, solution, typed, covariance)
+    settled = math.exp(size.log_ratio(solution.state.identity)[0])
+    return replace(fuse(sources), value=settled), solution
 
 
-def _iris_diameters(
-    model: HeadModel, problem: LandmarkProblem, state: FitState, observations: Sequence[Observation]
-) -> list[float]:
+def _hold_exactly(
+    model: HeadModel,
+    problem: LandmarkProblem,
+    solution: Solution[FitState],
+    typed: Mapping[tuple[str, str], float],
+    covariance: Float[ndarray, "I I"],
+) -> Solution[FitState]:
+    """Close the last tenth of a millimetre by the most plausible change of identity (Newton, distances are curved)."""
+    identity = solution.state.identity
+    for _ in range(TYPED_PASSES):
+        terms = [distance_term(model, problem.points, ends, distance, identity)[0] for ends, distance in typed.items()]
+        rows = np.stack([term.row for term in terms])
+        gaps = np.array([term.target for term in terms]) - rows @ identity
+        identity = identity + covariance @ rows.T @ np.linalg.lstsq(rows @ covariance @ rows.T, gaps, rcond=None)[0]
+    return replace(solution, state=replace(solution.state, identity=identity))
+
+
+def _iris_diameters(problem: LandmarkProblem, state: FitState, observations: Sequence[Observation]) -> list[float]:
     diameters: list[float] = []
     for observation, view in zip(observations, state.views, strict=True):
         focal = float(observation.intrinsics.matrix[0, 0]) * math.exp(view.log_focal)
-        diameters += apparent_iris_diameters(model, observation.landmarks, view, state.identity, focal)
+        diameters += apparent_iris_diameters(problem.points, observation.landmarks, view, state.identity, focal)
     return diameters
 
 
@@ -255,6 +282,7 @@ def _result(
     iterations: int,
 ) -> Fit:
     state = solution.state
+    corners = _outer_eye_corners(model, problem.points, state.identity)
     poses, cameras, eyes, interocular, errors = [], [], [], [], []
     for index, (view, observation) in enumerate(zip(state.views, observations, strict=True)):
         pose = np.eye(4)
@@ -264,10 +292,7 @@ def _result(
         matrix[[0, 1], [0, 1]] *= math.exp(view.log_focal)
         cameras.append(replace(observation.intrinsics, matrix=matrix))
         eyes.append(Rotation.from_matrix(view.turns[1:]).as_rotvec().reshape(-1))
-        ends = [
-            (matrix @ (view.rotation @ eye_centre(model, eye, state.identity)[0] + view.translation))
-            for eye in ("left_eye", "right_eye")
-        ]
+        ends = [matrix @ (view.rotation @ corner + view.translation) for corner in corners]
         interocular.append(float(np.linalg.norm(ends[0][:2] / ends[0][2] - ends[1][:2] / ends[1][2])))
         errors.append(np.linalg.norm(problem.surface_errors(state, index), axis=1))
     warnings = []
@@ -299,3 +324,12 @@ def _result(
         converged=solution.converged,
         warnings=tuple(warnings),
     )
+
+
+def _outer_eye_corners(
+    model: HeadModel, points: PointModel, identity: Float[ndarray, " I"]
+) -> list[Float[ndarray, " 3"]]:
+    """Outer corners of both eyes at rest; the eye joints for a head that does not name them."""
+    if "now_7" in model.point_sets:
+        return [set_point(model, "now_7", number, identity)[0] for number in (0, 3)]
+    return [points.joint(eye, identity)[0] for eye in ("right_eye", "left_eye")]

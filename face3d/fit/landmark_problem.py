@@ -109,7 +109,7 @@ class LandmarkProblem:
         self.identity_size = points.identity_size
         # The detector sees the surface points displaced by its own habits: fold that into the points once.
         self._displaced = points.displaced(response.gain)
-        self._surface = points
+        self.points = points
         self.expression_size = points.size - self.identity_size
         self.view_size = self.expression_size + 3 * ROTATIONS + 7 + len(response.modes)
 
@@ -197,7 +197,7 @@ class LandmarkProblem:
         """Detected landmarks minus the projected points of the fitted surface itself, in pixels of one view."""
         view, evidence = state.views[index], self.views[index]
         coefficients = np.concatenate([state.identity, view.expression])
-        camera = self._surface.evaluate(coefficients, view.turns).points @ view.rotation.T + view.translation
+        camera = self.points.evaluate(coefficients, view.turns).points @ view.rotation.T + view.translation
         focal = np.diag(evidence.intrinsics)[:2] * np.exp(view.log_focal)
         return evidence.pixels[:, :2] - (camera[:, :2] / camera[:, 2:] * focal + evidence.intrinsics[:2, 2])
 

@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from face3d.errors import ArgumentError
 from face3d.fit.landmark_problem import LinearTerm, ViewState
-from face3d.fit.point_model import MOVING_JOINTS
-from face3d.fit.scale import TYPED_DISTANCE_SIGMA
+from face3d.fit.point_model import MOVING_JOINTS, PointModel
+from face3d.fit.scale import TYPED_FIT_SIGMA
 from face3d.landmarks import FaceLandmarks
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ OBLIQUE_LIMIT = 0.6
 
 
 def apparent_iris_diameters(
-    model: HeadModel,
+    points: PointModel,
     landmarks: FaceLandmarks,
     view: ViewState,
     identity: Float[ndarray, " I"],
@@ -46,7 +46,7 @@ def apparent_iris_diameters(
         side = "Left" if eye == "left_eye" else "Right"
         if landmarks.blendshapes is not None and landmarks.blendshapes.get(f"eyeBlink{side}", 0.0) > BLINK_LIMIT:
             continue
-        position, _ = eye_centre(model, eye, identity)
+        position, _ = points.joint(eye, identity)
         camera = view.rotation @ position + view.translation
         gaze = view.rotation @ view.turns[MOVING_JOINTS.index(eye)] @ np.array([0.0, 0.0, 1.0])
         sight = -camera / np.linalg.norm(camera)
@@ -63,18 +63,6 @@ def apparent_iris_diameters(
     return diameters
 
 
-def eye_centre(
-    model: HeadModel, eye: str, identity: Float[ndarray, " I"]
-) -> tuple[Float[ndarray, " 3"], Float[ndarray, "3 I"]]:
-    """An eye joint at rest, metres in the head frame, and its derivative by the identity."""
-    keep = len(identity)
-    row = model.joint_regressor[list(model.joint_names).index(eye)].cpu().numpy().astype(np.float64)
-    used = np.flatnonzero(row)
-    template = model.template[used].cpu().numpy().astype(np.float64)
-    basis = np.einsum("v,ivx->xi", row[used], model.identity_basis[:keep, used].cpu().numpy().astype(np.float64))
-    return row[used] @ template + basis @ identity, basis
-
-
 def anatomy_point(
     model: HeadModel, label: str, identity: Float[ndarray, " I"]
 ) -> tuple[Float[ndarray, " 3"], Float[ndarray, "3 I"]]:
@@ -87,28 +75,34 @@ def anatomy_point(
     labels = list(points.labels or ()) if points is not None else []
     if label not in labels or points is None:
         raise ArgumentError(f"head {model.name!r} has no anatomical point {label!r}; it has: {', '.join(labels)}")
-    where = labels.index(label)
-    corners = model.triangles[points.triangles[where]]
-    weights = points.barycentric[where].cpu().numpy().astype(np.float64)
+    return set_point(model, "anatomy", labels.index(label), identity)
+
+
+def set_point(
+    model: HeadModel, name: str, number: int, identity: Float[ndarray, " I"]
+) -> tuple[Float[ndarray, " 3"], Float[ndarray, "3 I"]]:
+    """One point of a set at rest, metres in the head frame, and its derivative by the identity."""
+    points = model.point_sets[name]
+    corners = model.triangles[points.triangles[number]]
+    weights = points.barycentric[number].cpu().numpy().astype(np.float64)
     template = model.template[corners].cpu().numpy().astype(np.float64)
-    basis = np.einsum(
-        "k,ikx->xi", weights, model.identity_basis[: len(identity), corners].cpu().numpy().astype(np.float64)
-    )
-    return weights @ template + basis @ identity, basis
+    basis = model.identity_basis[: len(identity), corners].cpu().numpy().astype(np.float64)
+    slope = np.einsum("k,ikx->xi", weights, basis)
+    return weights @ template + slope @ identity, slope
 
 
 def distance_term(
-    model: HeadModel, ends: tuple[str, str], distance: float, identity: Float[ndarray, " I"]
+    model: HeadModel, points: PointModel, ends: tuple[str, str], distance: float, identity: Float[ndarray, " I"]
 ) -> tuple[LinearTerm, float]:
     """A typed distance between two points as a term linearised at `identity`, and the distance there in metres.
 
     Args:
         ends: names of anatomical points, or of the eye joints (their distance is the far pupillary distance).
     """
-    points = [
-        eye_centre(model, end, identity) if end in IRIS_RINGS else anatomy_point(model, end, identity) for end in ends
-    ]
-    difference = points[0][0] - points[1][0]
+    first, second = (
+        points.joint(end, identity) if end in IRIS_RINGS else anatomy_point(model, end, identity) for end in ends
+    )
+    difference = first[0] - second[0]
     current = float(np.linalg.norm(difference))
-    row = difference / current @ (points[0][1] - points[1][1])
-    return LinearTerm(row, distance - current + float(row @ identity), TYPED_DISTANCE_SIGMA), current
+    row = difference / current @ (first[1] - second[1])
+    return LinearTerm(row, distance - current + float(row @ identity), TYPED_FIT_SIGMA), current

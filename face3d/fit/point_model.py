@@ -111,6 +111,12 @@ class PointModel:
             moving_gain=np.zeros((len(moving), 3, len(identity_basis))),
         )
 
+    def joint(self, name: str, identity: Float[ndarray, " I"]) -> tuple[Float[ndarray, " 3"], Float[ndarray, "3 I"]]:
+        """One of `MOVING_JOINTS` at rest, metres in the head frame, and its derivative by the identity."""
+        number = MOVING_JOINTS.index(name)
+        slope = self.joints_basis[number][:, : self.identity_size]
+        return self.joints[number] + slope @ identity, slope
+
     def displaced(self, gain: Float[ndarray, "N 3 I"]) -> PointModel:
         """The points moved off the surface by `gain @ identity`, metres in the head frame."""
         basis = self.rest_basis.copy()

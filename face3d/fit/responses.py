@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from face3d.head import HeadModel
 
 CONTOUR = 17
-"""The first points of the 68-point markup lie on the outline, not on the skin; MediaPipe's oval does not follow them."""
+"""The first points of the 68-point markup lie on the outline; MediaPipe's oval, fixed to the skin, does not."""
 
 
 def identity_fingerprint(model: HeadModel) -> int:
@@ -26,6 +26,7 @@ def identity_fingerprint(model: HeadModel) -> int:
     return zlib.crc32(np.ascontiguousarray(model.identity_basis.detach().cpu().float().numpy()).tobytes())
 
 
+@lru_cache(maxsize=4)
 def response_of(model: HeadModel, topology: str) -> DetectorResponse:
     """The response of the detector that makes `topology` landmarks, on `model`.
 

@@ -29,8 +29,11 @@ IRIS_POPULATION_SIGMA = 0.5 / 11.7
 IRIS_MEASUREMENT_SIGMA = 0.025
 """Relative error of measuring it in a photo with MediaPipe's iris points, mean of the four radii (on renders)."""
 
-TYPED_DISTANCE_SIGMA = 1e-7
+TYPED_DISTANCE_SIGMA = 1e-6
 """Metres. A distance that the user typed is held, whatever else speaks against it."""
+
+TYPED_FIT_SIGMA = 1e-4
+"""Metres; its weight while the fit settles, which then closes what is left of it exactly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,12 +66,14 @@ def minimize(
 
     Args:
         tolerance: stop when an accepted step lowers the cost by less than this fraction.
-        damping: first Levenberg-Marquardt factor on the Hessian's diagonal (Marquardt 1963).
+        damping: first Levenberg-Marquardt factor on the Hessian's diagonal (Marquardt 1963); it then follows how much
+            of the promised gain a step brings (Nielsen 1999).
 
     Returns:
         The best state found; `converged` is False when `max_iterations` ran out first.
     """
     here = problem.linearize(state)
+    raise_by = 2.0
     for iteration in range(1, max_iterations + 1):
         free = ~problem.blocked(state, here.gradient)
         accepted = False
@@ -82,12 +84,16 @@ def minimize(
             if np.isfinite(cost) and cost <= here.cost:
                 accepted = True
                 break
-            damping *= 8
+            damping *= raise_by
+            raise_by *= 2
         if not accepted:
             return Solution(state, here, iteration, True)
         gain = here.cost - cost
-        state, damping = candidate, max(damping / 8, 1e-9)
-        previous, here = here.cost, problem.linearize(state)
+        promised = -float(here.gradient @ step) - 0.5 * float(step @ here.hessian @ step)
+        trust = gain / promised if promised > 0 else 0.0
+        damping = max(damping * max(1 / 10, 1 - (2 * min(trust, 1.0) - 1) ** 3), 1e-9)
+        raise_by = 2.0
+        previous, state, here = here.cost, candidate, problem.linearize(candidate)
         if gain <= tolerance * max(previous, 1e-12):
             return Solution(state, here, iteration, True)
     return Solution(state, here, max_iterations, False)
