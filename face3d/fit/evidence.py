@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -172,5 +173,5 @@ def load_response(path: Path) -> DetectorResponse:
             triangles=arrays["triangles"].astype(np.int64),
             fingerprint=int(arrays["fingerprint"]),
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:
         raise AssetError(f"{path}: not a detector response of face3d ({error}); reinstall face3d") from error

@@ -2,8 +2,9 @@
 
     python flame_assets/build/embed_landmarks.py DETECTIONS.npz... [--embedding-only]
 
-Reads what `sample_detections.py` wrote. Writes `mediapipe_478.npz` beside this file (surface points and their spread, which
-`build_open_head.py` takes into the head file) and `../mediapipe_response.npz` (see `face3d.fit.evidence`).
+Reads what `sample_detections.py` wrote. Writes `mediapipe_478.npz` beside this file (surface points and their spread,
+which `build_open_head.py --landmarks-only` takes into the head file) and `../mediapipe_response.npz` (what it says:
+`face3d.fit.evidence`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
 from face3d.fit.evidence import DetectorResponse, save_response
 from face3d.fit.landmark_problem import view_angles
 from face3d.fit.point_model import PointModel
@@ -21,10 +26,6 @@ from face3d.fit.responses import identity_fingerprint
 from face3d.head import HeadModel, load_open_head
 from face3d.landmarks.mediapipe_topology import GROUPS
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
-from jaxtyping import Float, Int
-from numpy import ndarray
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
 HERE = Path(__file__).parent
 IRIS = np.arange(468, 478)
@@ -280,7 +281,7 @@ def closest_on_surface(
     triangles: Int[ndarray, "F 3"],
     choices: Int[ndarray, " C"],
 ) -> tuple[Int[ndarray, " N"], Float[ndarray, "N 3"]]:
-    """Closest points on the chosen triangles (Ericson, Real-Time Collision Detection, 5.1.5), as triangle and barycentric."""
+    """Closest points on the chosen triangles, as triangle and barycentric (Ericson, Real-Time Collision Detection)."""
     corners = vertices[triangles[choices]]
     near = cKDTree(corners.mean(axis=1)).query(points, k=min(60, len(choices)))[1]
     chosen, bary = np.zeros(len(points), int), np.zeros((len(points), 3))
@@ -300,7 +301,7 @@ def _closest_barycentric(point: Float[ndarray, " 3"], corners: Float[ndarray, "C
     inside = np.stack(
         [np.sum(np.cross(q - p, point - p) * normal, axis=1) / area for p, q in ((b, c), (c, a), (a, b))], axis=1
     )
-    plane = (inside >= 0).all(axis=1)
+    plane = np.all(inside >= 0, axis=1)
     candidates = [(np.where(plane[:, None], inside, np.nan))]
     for first, second in ((0, 1), (1, 2), (2, 0)):
         p, q = corners[:, first], corners[:, second]
@@ -316,6 +317,7 @@ def _closest_barycentric(point: Float[ndarray, " 3"], corners: Float[ndarray, "C
 
 
 def main() -> None:
+    """Embed the landmarks, measure the response, write both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("detections", type=Path, nargs="+")
     parser.add_argument("--embedding-only", action="store_true")
