@@ -50,6 +50,8 @@ class DetectorResponse:
         expression_map: (E, 53) from the detector's 52 expression curves (in the head's order of names) and 1 to the
             head's expression, or None when the head's expressions are not ARKit's.
         expression_sigma: (E,) standard deviation of what that map predicts.
+        doubt: factor on the posterior's standard deviations: how much larger errors on renders of known heads were than
+            this model of the noise says.
         fingerprint: of the identity basis that `gain` belongs to, see `face3d.fit.responses`.
     """
 
@@ -63,6 +65,7 @@ class DetectorResponse:
     modes: Float[ndarray, "R N 3"]
     expression_map: Float[ndarray, "E 53"] | None
     expression_sigma: Float[ndarray, " E"]
+    doubt: float
     fingerprint: int
 
     def expression_prior(
@@ -126,6 +129,7 @@ def plain_response(
         yaw_bins=np.zeros(1),
         sigma=noise[None],
         modes=np.zeros((0, count, 3)),
+        doubt=1.0,
         fingerprint=0,
         expression_map=None,
         expression_sigma=np.full(len(model.expression_names), 0.3 if model.expression_bounds is not None else 1.0),
@@ -142,6 +146,7 @@ def save_response(response: DetectorResponse) -> bytes:
         "sigma": response.sigma.astype(np.float32),
         "view_bias": response.view_bias.astype(np.float32),
         "expression_sigma": response.expression_sigma.astype(np.float32),
+        "doubt": np.float64(response.doubt),
         "fingerprint": np.uint32(response.fingerprint),
     }
     if response.expression_map is not None:
@@ -166,11 +171,16 @@ def load_response(path: Path) -> DetectorResponse:
             arrays = {name: file[name] for name in file.files}
         for name in ("gain", "modes"):
             arrays[name] = arrays[name] * float(arrays.pop(f"{name}_scale"))
-        as_float = {name: values.astype(np.float64) for name, values in arrays.items() if values.dtype.kind == "f"}
+        as_float = {
+            name: values.astype(np.float64)
+            for name, values in arrays.items()
+            if values.ndim and values.dtype.kind == "f"
+        }
         return DetectorResponse(
             **{"expression_map": None, **as_float},
             indices=arrays["indices"].astype(np.int64),
             triangles=arrays["triangles"].astype(np.int64),
+            doubt=float(arrays["doubt"]),
             fingerprint=int(arrays["fingerprint"]),
         )
     except (OSError, EOFError, BadZipFile, KeyError, TypeError, ValueError) as error:

@@ -27,7 +27,7 @@ from face3d.fit.metric_evidence import apparent_iris_diameters, distance_term, s
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.fit.scale import TYPED_DISTANCE_SIGMA, HeadSize, Scale, ScaleSource, fuse, iris_source
-from face3d.fit.solver import Solution, minimize
+from face3d.fit.solver import Solution, damped_step, minimize
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
 
@@ -160,7 +160,7 @@ def fit_landmarks(
     start = FitState(np.zeros(points.identity_size), tuple(states))
     free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
     scale, solution = _fix_size(model, problem, free, observations, options)
-    return _result(model, problem, solution, observations, scale, free.iterations + solution.iterations)
+    return _result(model, problem, solution, observations, scale)
 
 
 @lru_cache(maxsize=4)
@@ -214,7 +214,8 @@ def _fix_size(
     size = _size_of(model, len(free.state.identity))
     identity = free.state.identity
     log_ratio, gradient = size.log_ratio(identity)
-    covariance = _identity_covariance(free.linearization.hessian, len(identity))
+    doubt = problem.response.doubt
+    covariance = doubt**2 * _identity_covariance(free.linearization.hessian, len(identity))
     sources = [ScaleSource("identity", math.exp(log_ratio), float(np.sqrt(gradient @ covariance @ gradient)))]
     typed = dict(options.known_distances)
     if options.pupillary_distance is not None:
@@ -229,14 +230,20 @@ def _fix_size(
     if iris is not None:
         sources.append(iris)
         target = math.log(iris.value) - log_ratio + float(gradient @ identity)
-        problem.linear_terms = (LinearTerm(gradient, target, iris.sigma),)
+        problem.linear_terms = (LinearTerm(gradient, target, iris.sigma / doubt),)
     if typed:
         problem.linear_terms = tuple(
             distance_term(model, problem.points, ends, distance, identity)[0] for ends, distance in typed.items()
         )
-    solution = minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
-    if typed:
+        solution = minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
         solution = _hold_exactly(model, problem, solution, typed, covariance)
+    elif iris is not None:
+        # A soft word on size moves the fit so little that one Gauss-Newton step settles it.
+        here = problem.extend(free.linearization, free.state)
+        step = damped_step(here, ~problem.blocked(free.state, here.gradient), 0.0)
+        solution = replace(free, state=problem.move(free.state, step), linearization=here)
+    else:
+        solution = free
     settled = math.exp(size.log_ratio(solution.state.identity)[0])
     return replace(fuse(sources), value=settled), solution
 
@@ -279,7 +286,6 @@ def _result(
     solution: Solution[FitState],
     observations: Sequence[Observation],
     scale: Scale,
-    iterations: int,
 ) -> Fit:
     state = solution.state
     corners = _outer_eye_corners(model, problem.points, state.identity)
@@ -307,7 +313,8 @@ def _result(
     padding = model.identity_size - len(state.identity)
     covariance = np.eye(model.identity_size)
     known = slice(None, len(state.identity))
-    covariance[known, known] = _identity_covariance(solution.linearization.hessian, len(state.identity))
+    posterior = _identity_covariance(solution.linearization.hessian, len(state.identity))
+    covariance[known, known] = problem.response.doubt**2 * posterior
     return Fit(
         identity=np.pad(state.identity, (0, padding)),
         identity_covariance=covariance,
@@ -320,7 +327,7 @@ def _result(
         scale=scale,
         reprojection_pixels=np.stack(errors),
         interocular_pixels=np.array(interocular),
-        iterations=iterations,
+        iterations=solution.iterations,
         converged=solution.converged,
         warnings=tuple(warnings),
     )

@@ -149,6 +149,12 @@ class LandmarkProblem:
         cost += self._add_terms(state, gradient, hessian)
         return Linearization(cost, gradient, hessian)
 
+    def extend(self, here: Linearization, state: FitState) -> Linearization:
+        """A linearization made before `linear_terms` were set, with them."""
+        gradient, hessian = here.gradient.copy(), here.hessian.copy()
+        cost = here.cost + self._add_terms(state, gradient, hessian)
+        return Linearization(cost, gradient, hessian)
+
     def cost(self, state: FitState) -> float:
         """Half sum of squares, infinite for a head behind the camera."""
         cost = 0.5 * float(state.identity @ state.identity)

@@ -78,7 +78,7 @@ def minimize(
         free = ~problem.blocked(state, here.gradient)
         accepted = False
         while damping < 1e8:
-            step = _damped_step(here, free, damping)
+            step = damped_step(here, free, damping)
             candidate = problem.move(state, step)
             cost = problem.cost(candidate)
             if np.isfinite(cost) and cost <= here.cost:
@@ -99,7 +99,8 @@ def minimize(
     return Solution(state, here, max_iterations, False)
 
 
-def _damped_step(here: Linearization, free: Bool[ndarray, " P"], damping: float) -> Float[ndarray, " P"]:
+def damped_step(here: Linearization, free: Bool[ndarray, " P"], damping: float) -> Float[ndarray, " P"]:
+    """The Levenberg-Marquardt step of the free parameters; damping 0 gives the Gauss-Newton step."""
     step = np.zeros_like(here.gradient)
     hessian = here.hessian[np.ix_(free, free)].copy()
     diagonal = np.einsum("ii->i", hessian)

@@ -33,6 +33,8 @@ GAIN_COMPONENTS = 60
 MODES = 100
 NOISE_DOUBT = 2.0
 CENTRING = 8.0
+POSTERIOR_DOUBT = 1.4
+"""Root mean square of error over claimed sigma, for size and pupillary distance, on renders of unseen heads."""
 DEPTH_DOUBT = 2.0
 LANDMARKS = 220
 YAW_BINS = np.deg2rad([-40.0, -20.0, 0.0, 20.0, 40.0])
@@ -222,6 +224,7 @@ def measure_response(
         modes=modes,
         expression_map=expression_map,
         expression_sigma=expression_sigma,
+        doubt=POSTERIOR_DOUBT,
         fingerprint=identity_fingerprint(model),
     )
 

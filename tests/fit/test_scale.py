@@ -33,7 +33,7 @@ def test_iris_that_looks_too_large_makes_the_head_smaller():
     source = iris_source(0.0, [0.0117 * 1.05])
     assert source is not None
     assert source.value == pytest.approx(1 / 1.05)
-    assert 0.04 < source.sigma < 0.06
+    assert source.sigma == pytest.approx(math.hypot(0.5 / 11.7, 0.05))
 
 
 def test_more_photos_do_not_shrink_the_spread_between_people():
