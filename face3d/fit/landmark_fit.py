@@ -27,7 +27,7 @@ from face3d.fit.metric_evidence import apparent_iris_diameters, distance_term, s
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.fit.scale import TYPED_DISTANCE_SIGMA, HeadSize, Scale, ScaleSource, fuse, iris_source
-from face3d.fit.solver import Solution, damped_step, minimize
+from face3d.fit.solver import Linearization, Solution, damped_step, minimize
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
 
@@ -238,14 +238,22 @@ def _fix_size(
         solution = minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
         solution = _hold_exactly(model, problem, solution, typed, covariance)
     elif iris is not None:
-        # A soft word on size moves the fit so little that one Gauss-Newton step settles it.
-        here = problem.extend(free.linearization, free.state)
-        step = damped_step(here, ~problem.blocked(free.state, here.gradient), 0.0)
-        solution = replace(free, state=problem.move(free.state, step), linearization=here)
+        solution = _nudged(problem, free, options)
     else:
         solution = free
     settled = math.exp(size.log_ratio(solution.state.identity)[0])
     return replace(fuse(sources), value=settled), solution
+
+
+def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOptions) -> Solution[FitState]:
+    """Answer a soft word on size: it moves a fit at rest so little that one Gauss-Newton step nearly always does."""
+    here = problem.extend(free.linearization, free.state)
+    change = Linearization(here.cost, here.gradient - free.linearization.gradient, here.hessian)
+    step = damped_step(change, ~problem.blocked(free.state, here.gradient), 0.0)
+    state = problem.move(free.state, step)
+    if problem.cost(state) < problem.cost(free.state):
+        return replace(free, state=state, linearization=here)
+    return minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
 
 
 def _hold_exactly(
