@@ -26,6 +26,7 @@ from face3d.camera import intrinsics_from_values
 from face3d.fit import Observation, fit_landmarks
 from face3d.head import HeadModel, load_open_head
 from face3d.landmarks import MediaPipeDetector
+from face3d.measure import measure_head
 
 
 def photograph(
@@ -81,7 +82,7 @@ def main() -> None:
         left, right = regressor[eyes] @ vertices
         return float(np.linalg.norm(left - right))
 
-    print(f"{'':14}{'non-metrical':>13}{'metrical':>10}{'PD error':>10}{'scale z':>9}{'fit':>9}")
+    print(f"{'':14}{'non-metrical':>13}{'metrical':>10}{'PD error':>10}{'PD z':>9}{'fit':>9}")
     for title in ("mean head", "one photo", f"{arguments.views} photos"):
         shape, size, pd, z, seconds = [], [], [], [], []
         for head, photos in zip(heads, taken, strict=True):
@@ -93,7 +94,13 @@ def main() -> None:
                     fit = fit_landmarks(model, group)
                     seconds.append(time.perf_counter() - start)
                     predicted = template + np.tensordot(fit.identity, basis, 1)
-                    z.append(np.log(pupillary(predicted) / pupillary(head)) / fit.scale.sigma)
+                    identity, covariance = (
+                        torch.as_tensor(values, dtype=model.template.dtype)
+                        for values in (fit.identity, fit.identity_covariance)
+                    )
+                    measured = measure_head(model, identity, covariance=covariance)["pupillary_distance"]
+                    assert measured.sigma is not None
+                    z.append((pupillary(predicted) - pupillary(head)) / measured.sigma)
                 shape.append(distance(predicted, head, scaled=True))
                 size.append(distance(predicted, head, scaled=False))
                 pd.append(abs(pupillary(predicted) - pupillary(head)))
