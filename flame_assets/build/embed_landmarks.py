@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+from surface import nearest, vertex_normals
 
 from face3d.fit.evidence import DetectorResponse, save_response
 from face3d.fit.landmark_problem import view_angles
@@ -140,11 +140,11 @@ def embed(
     for number_of_round in range(rounds):
         for number in range(3):
             members = np.flatnonzero(wanted == number)
-            choices = np.flatnonzero((allowed == number) & (outside if number == 0 else True))
-            chosen[members], bary[members] = closest_on_surface(targets[members], rest, triangles, choices)
+            choices = (allowed == number) & (outside if number == 0 else True)
+            chosen[members], bary[members] = nearest(targets[members], rest, triangles, choices)
         points = PointModel.of(model, chosen, bary)
         errors, slopes = residuals(detections, points)
-        normal = _normals(rest, triangles)[triangles[chosen]].mean(axis=1)
+        normal = vertex_normals(rest, triangles)[triangles[chosen]].mean(axis=1)
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
         towards = np.stack(
             [np.sin(views[:, 0]) * np.cos(views[:, 1]), np.sin(views[:, 1]), np.cos(views[:, 0]) * np.cos(views[:, 1])],
@@ -270,53 +270,6 @@ def _outer_skin(model: HeadModel) -> ndarray:
             visible = rasterize_camera(camera, triangles, matrix, (size, size)).face_id
             seen[np.unique(visible[visible >= 0])] = True
     return seen
-
-
-def _normals(vertices: Float[ndarray, "V 3"], triangles: Int[ndarray, "F 3"]) -> Float[ndarray, "V 3"]:
-    from paint import vertex_normals
-
-    return vertex_normals(vertices, triangles)
-
-
-def closest_on_surface(
-    points: Float[ndarray, "N 3"],
-    vertices: Float[ndarray, "V 3"],
-    triangles: Int[ndarray, "F 3"],
-    choices: Int[ndarray, " C"],
-) -> tuple[Int[ndarray, " N"], Float[ndarray, "N 3"]]:
-    """Closest points on the chosen triangles, as triangle and barycentric (Ericson, Real-Time Collision Detection)."""
-    corners = vertices[triangles[choices]]
-    near = cKDTree(corners.mean(axis=1)).query(points, k=min(60, len(choices)))[1]
-    chosen, bary = np.zeros(len(points), int), np.zeros((len(points), 3))
-    for n, point in enumerate(points):
-        weights = _closest_barycentric(point, corners[near[n]])
-        distance = np.linalg.norm(np.einsum("ck,ckx->cx", weights, corners[near[n]]) - point, axis=1)
-        best = int(np.argmin(distance))
-        chosen[n], bary[n] = choices[near[n][best]], weights[best]
-    return chosen, bary
-
-
-def _closest_barycentric(point: Float[ndarray, " 3"], corners: Float[ndarray, "C 3 3"]) -> Float[ndarray, "C 3"]:
-    best, weights = np.full(len(corners), np.inf), np.zeros((len(corners), 3))
-    a, b, c = corners.transpose(1, 0, 2)
-    normal = np.cross(b - a, c - a)
-    area = np.maximum(np.sum(normal**2, axis=1), 1e-30)
-    inside = np.stack(
-        [np.sum(np.cross(q - p, point - p) * normal, axis=1) / area for p, q in ((b, c), (c, a), (a, b))], axis=1
-    )
-    plane = np.all(inside >= 0, axis=1)
-    candidates = [(np.where(plane[:, None], inside, np.nan))]
-    for first, second in ((0, 1), (1, 2), (2, 0)):
-        p, q = corners[:, first], corners[:, second]
-        along = np.clip(np.sum((point - p) * (q - p), axis=1) / np.maximum(np.sum((q - p) ** 2, axis=1), 1e-30), 0, 1)
-        edge = np.zeros((len(corners), 3))
-        edge[:, first], edge[:, second] = 1 - along, along
-        candidates.append(edge)
-    for candidate in candidates:
-        distance = np.linalg.norm(np.einsum("ck,ckx->cx", candidate, corners) - point, axis=1)
-        better = distance < best
-        best[better], weights[better] = distance[better], candidate[better]
-    return weights
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from surface import vertex_normals
 
 from face3d.render.rasterize_numba import rasterize_camera
 
@@ -301,16 +302,6 @@ def _sky_share(rest: Float[ndarray, "V 3"], triangles: Int[ndarray, "F 3"], coun
         seen += weight * visible
         total += weight
     return seen / total
-
-
-def vertex_normals(vertices: Float[ndarray, "V 3"], triangles: Int[ndarray, "F 3"]) -> Float[ndarray, "V 3"]:
-    """Area-weighted vertex normals."""
-    a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    face = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, triangles[:, k], face)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-15)
 
 
 def _step(value: Float[ndarray, " P"], low: float, high: float) -> Float[ndarray, " P"]:

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
-from paint import FaceChart, Look, paint_albedo, shade, vertex_normals
+from paint import FaceChart, Look, paint_albedo, shade
 from scipy.spatial.transform import Rotation
+from surface import vertex_normals
 
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
 
