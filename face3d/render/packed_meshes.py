@@ -141,9 +141,8 @@ def cut_at_near_plane(meshes: PackedMeshes, z_clip: float, perspective_correct: 
     """Cut the triangles at the plane z = z_clip, as `pytorch3d.renderer.mesh.clip` does; None if all lie beyond it.
 
     A triangle with one corner before the plane leaves two. Corners, their order and the arithmetic are PyTorch3D's,
-    as is what the gradient leaves out: the cut of each triangle's second edge counts as a fixed fraction of that edge.
-    Depth and barycentric coordinates do not depend on where an edge is cut, so that only the distance to the edge made
-    by the cut has a partial gradient.
+    and so is the gradient: it counts where the plane cuts one of the two edges as a fixed fraction of that edge. That
+    fraction depends on z alone, so that the gradient in x and y is exact, and that in z, of a cut triangle, is not.
     """
     if not bool((meshes.vertices[:, 2] < z_clip).any()):
         return None

@@ -197,7 +197,10 @@ def _fragments_of_hits(
     if perspective:
         za, zb, zc = z.unbind(1)
         weights = weights * torch.stack((zb * zc, za * zc, za * zb), -1)
-        weights = weights / weights.sum(-1, keepdim=True).clamp_min(float(kernels.SMALLEST_SUM))
+        total = weights.sum(-1, keepdim=True)
+        least = float(kernels.SMALLEST_SUM)
+        # As in PyTorch3D, the gradient passes the lower bound as if it were not there.
+        weights = weights / torch.where(total > least, total, total - total.detach() + least)
     inside = (weights > 0.0).all(-1)
     if clip:
         weights = weights.clamp_min(0.0)

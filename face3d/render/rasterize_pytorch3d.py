@@ -45,7 +45,7 @@ def load_pytorch3d() -> ModuleType:
         importlib.import_module("pytorch3d._C")
         return importlib.import_module("pytorch3d.renderer.mesh.rasterize_meshes")
     except ModuleNotFoundError as error:
-        if error.name == "pytorch3d":
+        if not is_installed():
             raise DependencyError(f"PyTorch3D is not installed: {either}") from error
         raise DependencyError(f"PyTorch3D is installed but lacks the module {error.name}: {either}") from error
     except (ImportError, OSError) as error:

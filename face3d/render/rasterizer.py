@@ -17,7 +17,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -25,9 +25,7 @@ from torch import Tensor
 from face3d.errors import ArgumentError, DependencyError
 from face3d.render.packed_meshes import PackedMeshes, pack_meshes
 
-__all__ = ["Backend", "Fragments", "RasterSettings", "Rasterizer", "rasterize"]
-
-Backend = Literal["auto", "numba", "pytorch3d"]
+__all__ = ["Fragments", "RasterSettings", "Rasterizer", "rasterize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def rasterize(
     triangles: Int[Tensor, "F 3"] | Int[Tensor, "B F 3"] | Sequence[Int[Tensor, "F 3"]],
     image_size: tuple[int, int] | int,
     *,
-    backend: Backend = "auto",
+    backend: str = "auto",
     faces_per_mesh: Sequence[int] | None = None,
     cull_backfaces: bool = False,
     perspective_correct: bool = True,
@@ -101,8 +99,9 @@ def rasterize(
     and (S, 3) triangles that index them.
 
     Triangles that are degenerate (twice their area at most 1e-8 NDC squared), that have a corner that is not finite, or
-    that have a corner with z < 1e-8 are left out. With `z_clip_value` triangles are first cut at that depth, and what
-    lies beyond stays. Of triangles at the same depth the first one counts as nearer.
+    that have a corner with z < 1e-8 are left out. Of triangles at the same depth the first one counts as nearer. With
+    `z_clip_value` triangles are first cut at that depth, and what lies beyond stays; the gradient in z of a cut triangle
+    is PyTorch3D's, which counts one of its two cuts as fixed, and so not exact.
 
     Args:
         vertices_ndc: PyTorch3D's NDC (+x left, +y up, z the depth in metres), float32 or float64, any device.
@@ -121,8 +120,8 @@ def rasterize(
             depth is interpolated; None means where `blur_radius` is positive, as in PyTorch3D's MeshRasterizer.
 
     Returns:
-        Fragments, differentiable in `vertices_ndc` (except `pix_to_face`), with "numba" any number of times. K counts
-        hits; where there are fewer the rest is -1.
+        Fragments, differentiable in `vertices_ndc` (except `pix_to_face`), with "numba" any number of times. Where
+        fewer than K triangles are hit the rest is -1.
 
     Raises:
         ArgumentError: an image without pixels, an index without a vertex, wrong shapes or dtype, an unknown backend.
@@ -154,7 +153,7 @@ def rasterize(
 
 
 def _check_image_size(image_size: tuple[int, int] | int) -> tuple[int, int]:
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, width = image_size if isinstance(image_size, Sequence) else (image_size, image_size)
     if height < 1 or width < 1:
         raise ArgumentError(f"image_size must be at least one pixel each way, not {height} x {width} (height x width)")
     return int(height), int(width)
