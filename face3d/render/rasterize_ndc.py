@@ -119,7 +119,7 @@ class _Rasterization(torch.autograd.Function):
         ctx.scene = _Scene(corners, areas, x, y, perspective, clip)
         ctx.mark_non_differentiable(outputs[0])
         ctx.set_materialize_grads(False)
-        return outputs  # type: ignore[return-value]
+        return outputs
 
     @staticmethod
     def backward(  # type: ignore[override]

@@ -100,8 +100,8 @@ def rasterize(
 
     Triangles that are degenerate (twice their area at most 1e-8 NDC squared), that have a corner that is not finite, or
     that have a corner with z < 1e-8 are left out. Of triangles at the same depth the first one counts as nearer. With
-    `z_clip_value` triangles are first cut at that depth, and what lies beyond stays; the gradient in z of a cut triangle
-    is PyTorch3D's, which counts one of its two cuts as fixed, and so not exact.
+    `z_clip_value` triangles are first cut at that depth, and what lies beyond stays; the gradient in z of a triangle
+    that is cut is PyTorch3D's, which counts one of the two cuts as fixed, and so not exact.
 
     Args:
         vertices_ndc: PyTorch3D's NDC (+x left, +y up, z the depth in metres), float32 or float64, any device.
