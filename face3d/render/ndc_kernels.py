@@ -59,6 +59,16 @@ def _first_below(descending, value):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _corners(points, triangles, face):  # type: ignore[no-untyped-def]
+    a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+    return (
+        points[a, 0], points[a, 1], points[a, 2],
+        points[b, 0], points[b, 1], points[b, 2],
+        points[c, 0], points[c, 1], points[c, 2],
+    )  # fmt: skip
+
+
+@compiled
 def _edge(px, py, ax, ay, bx, by):  # type: ignore[no-untyped-def]
     """Twice the area of p, a, b; positive if they run counter-clockwise in the image (x is mirrored)."""
     return (px - ax) * (by - ay) - (py - ay) * (bx - ax)
@@ -107,10 +117,7 @@ def set_up(points, triangles, x, y, reach, cull, boxes, areas):  # type: ignore[
     """
     for face in range(triangles.shape[0]):
         boxes[face, 0], boxes[face, 1], boxes[face, 2], boxes[face, 3] = 0, 0, 0, 0
-        a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-        ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
-        bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
-        cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
+        ax, ay, az, bx, by, bz, cx, cy, cz = _corners(points, triangles, face)
         area = _edge(ax, ay, bx, by, cx, cy)
         # A sum of finite numbers may overflow, which loses nothing: such a triangle has no usable area either.
         if not math.isfinite(ax + ay + az + bx + by + bz + cx + cy + cz) or not math.isfinite(area):
@@ -139,10 +146,7 @@ def fill(  # type: ignore[no-untyped-def]
             left, right, top, bottom = boxes[face, 0], boxes[face, 1], boxes[face, 2], boxes[face, 3]
             if left >= right or top >= bottom:
                 continue
-            a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-            ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
-            bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
-            cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
+            ax, ay, az, bx, by, bz, cx, cy, cz = _corners(points, triangles, face)
             area = areas[face]
             for row in range(top + (first - top) % step, bottom, step):
                 py = y[row]
@@ -174,16 +178,8 @@ def fill(  # type: ignore[no-untyped-def]
                         while k <= last and index[item, row, column, k] != face - 1:
                             k += 1
                         if k <= last:
-                            other = _edge_distance(
-                                px,
-                                py,
-                                points[triangles[face - 1, 0], 0],
-                                points[triangles[face - 1, 0], 1],
-                                points[triangles[face - 1, 1], 0],
-                                points[triangles[face - 1, 1], 1],
-                                points[triangles[face - 1, 2], 0],
-                                points[triangles[face - 1, 2], 1],
-                            )
+                            ux, uy, _, vx, vy, _, wx, wy, _ = _corners(points, triangles, face - 1)
+                            other = _edge_distance(px, py, ux, uy, vx, vy, wx, wy)
                             if not _edge_distance(px, py, ax, ay, bx, by, cx, cy) < other:
                                 continue
                             for k_after in range(k, last):
@@ -218,20 +214,12 @@ def resolve(points, triangles, areas, x, y, perspective, clip, first, step, inde
                         for corner in range(3):
                             bary[item, row, column, k, corner] = -ONE
                         continue
-                    a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-                    ax, ay, bx, by, cx, cy = (
-                        points[a, 0],
-                        points[a, 1],
-                        points[b, 0],
-                        points[b, 1],
-                        points[c, 0],
-                        points[c, 1],
-                    )
+                    ax, ay, az, bx, by, bz, cx, cy, cz = _corners(points, triangles, face)
                     wa = _edge(px, py, bx, by, cx, cy) / areas[face]
                     wb = _edge(px, py, cx, cy, ax, ay) / areas[face]
                     wc = _edge(px, py, ax, ay, bx, by) / areas[face]
                     if perspective:
-                        wa, wb, wc = _correct_perspective(wa, wb, wc, points[a, 2], points[b, 2], points[c, 2])
+                        wa, wb, wc = _correct_perspective(wa, wb, wc, az, bz, cz)
                     distance = _edge_distance(px, py, ax, ay, bx, by, cx, cy)
                     dists[item, row, column, k] = -distance if wa > ZERO and wb > ZERO and wc > ZERO else distance
                     if clip:
@@ -322,10 +310,7 @@ def backward(  # type: ignore[no-untyped-def]
                     face = index[item, row, column, k]
                     if face < 0:
                         continue
-                    a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-                    ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
-                    bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
-                    cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
+                    ax, ay, az, bx, by, bz, cx, cy, cz = _corners(points, triangles, face)
                     area = areas[face]
                     ea = _edge(px, py, bx, by, cx, cy)
                     eb = _edge(px, py, cx, cy, ax, ay)

@@ -79,6 +79,14 @@ class _Scene(NamedTuple):
     clip: bool
 
 
+class _Upstream(NamedTuple):
+    """Gradients on the outputs, None on those that nothing depends on."""
+
+    on_zbuf: Float[Tensor, "B H W K"] | None
+    on_bary: Float[Tensor, "B H W K 3"] | None
+    on_dists: Float[Tensor, "B H W K"] | None
+
+
 class _Rasterization(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -114,48 +122,45 @@ class _Rasterization(torch.autograd.Function):
             kernels.resolve(points, corners, areas, x, y, perspective, clip, first, step, index, zbuf, bary, dists)
 
         run_interleaved(draw, height, shape[0] * width, None)
-        outputs = tuple(torch.from_numpy(array) for array in (index, zbuf, bary, dists))
-        ctx.save_for_backward(vertices, outputs[0])
+        pix_to_face = torch.from_numpy(index)
+        ctx.save_for_backward(vertices, pix_to_face)
         ctx.scene = _Scene(corners, areas, x, y, perspective, clip)
-        ctx.mark_non_differentiable(outputs[0])
+        ctx.mark_non_differentiable(pix_to_face)
         ctx.set_materialize_grads(False)
-        return outputs
+        return pix_to_face, torch.from_numpy(zbuf), torch.from_numpy(bary), torch.from_numpy(dists)
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any, _: Tensor | None, on_zbuf: Tensor | None, on_bary: Tensor | None, on_dists: Tensor | None
     ) -> tuple[Tensor | None, None, None, None, None]:
         vertices, index = ctx.saved_tensors
-        if on_zbuf is None and on_bary is None and on_dists is None:
+        upstream = _Upstream(on_zbuf, on_bary, on_dists)
+        if all(gradient is None for gradient in upstream):
             return None, None, None, None, None
-        if torch.is_grad_enabled():
-            on_vertices = _twice_differentiable_gradient(vertices, index, ctx.scene, on_zbuf, on_bary, on_dists)
-        else:
-            on_vertices = _gradient(vertices, index, ctx.scene, on_zbuf, on_bary, on_dists)
-        return on_vertices, None, None, None, None
+        differentiate = _twice_differentiable_gradient if torch.is_grad_enabled() else _gradient
+        return differentiate(vertices, index, ctx.scene, upstream), None, None, None, None
 
 
 def _gradient(
     vertices: Float[Tensor, "N 3"],
     index: Int[Tensor, "B H W K"],
     scene: _Scene,
-    on_zbuf: Float[Tensor, "B H W K"] | None,
-    on_bary: Float[Tensor, "B H W K 3"] | None,
-    on_dists: Float[Tensor, "B H W K"] | None,
+    upstream: _Upstream,
 ) -> Float[Tensor, "N 3"]:
     points, pix_to_face = vertices.detach().numpy(), index.numpy()
     absent = np.empty((0, 0, 0, 0), dtype=points.dtype)
-    grad_zbuf = absent if on_zbuf is None else on_zbuf.detach().contiguous().numpy()
-    grad_bary = absent[..., None] if on_bary is None else on_bary.detach().contiguous().numpy()
-    grad_dists = absent if on_dists is None else on_dists.detach().contiguous().numpy()
+    grad_zbuf, grad_bary, grad_dists = (
+        without if gradient is None else gradient.detach().contiguous().numpy()
+        for gradient, without in zip(upstream, (absent, absent[..., None], absent), strict=True)
+    )
+    has_zbuf, has_bary, has_dists = (gradient is not None for gradient in upstream)
     on_corners = np.zeros((len(scene.triangles), 3, 3), dtype=points.dtype)
     items, height, width, _ = pix_to_face.shape
 
     def add(first: int, step: int) -> None:
         kernels.backward(
             points, scene.triangles, scene.areas, scene.x, scene.y, scene.perspective, scene.clip, first, step,
-            pix_to_face, on_zbuf is not None, on_bary is not None, on_dists is not None,
-            grad_zbuf, grad_bary, grad_dists, on_corners,
+            pix_to_face, has_zbuf, has_bary, has_dists, grad_zbuf, grad_bary, grad_dists, on_corners,
         )  # fmt: skip
 
     run_interleaved(add, items, height * width, None)
@@ -168,18 +173,14 @@ def _twice_differentiable_gradient(
     vertices: Float[Tensor, "N 3"],
     index: Int[Tensor, "B H W K"],
     scene: _Scene,
-    on_zbuf: Float[Tensor, "B H W K"] | None,
-    on_bary: Float[Tensor, "B H W K 3"] | None,
-    on_dists: Float[Tensor, "B H W K"] | None,
+    upstream: _Upstream,
 ) -> Float[Tensor, "N 3"]:
     hit = index >= 0
     _, rows, columns, _ = torch.nonzero(hit, as_tuple=True)
     points = torch.stack((torch.from_numpy(scene.x)[columns], torch.from_numpy(scene.y)[rows]), -1)
     triangles = torch.from_numpy(scene.triangles)[index[hit]]
     found = _fragments_of_hits(points, vertices[triangles], scene.perspective, scene.clip)
-    wanted = [
-        (value, grad[hit]) for value, grad in zip(found, (on_zbuf, on_bary, on_dists), strict=True) if grad is not None
-    ]
+    wanted = [(value, grad[hit]) for value, grad in zip(found, upstream, strict=True) if grad is not None]
     (on_vertices,) = torch.autograd.grad(
         [value for value, _ in wanted], vertices, [grad for _, grad in wanted], create_graph=True
     )
