@@ -1,4 +1,4 @@
-"""The camera: intrinsics from each source, projection, and the frames of other systems both ways."""
+"""Intrinsics from each source, and which source wins."""
 
 from __future__ import annotations
 
@@ -6,31 +6,11 @@ import math
 
 import numpy as np
 import pytest
-import roma
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from face3d import camera
 from face3d.errors import ArgumentError
 from face3d.media import Photo
-
-SIZE = (640, 480)
-
-
-def random_pose(seed: int, batch: tuple[int, ...] = ()) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    quaternion = torch.randn(*batch, 4, generator=generator, dtype=torch.float64)
-    pose = torch.eye(4, dtype=torch.float64).repeat(*batch, 1, 1)
-    pose[..., :3, :3] = roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))
-    pose[..., :3, 3] = torch.randn(*batch, 3, generator=generator, dtype=torch.float64) * 0.1
-    pose[..., 2, 3] += 1.0
-    return pose
-
-
-def some_intrinsics(batch: tuple[int, ...] = ()) -> torch.Tensor:
-    matrix = camera.intrinsics_from_values(700, 650, 300, 250, SIZE).matrix
-    return torch.tensor(matrix).repeat(*batch, 1, 1)
+from tests.camera.random_cameras import SIZE
 
 
 def photo(**tags: object) -> Photo:
@@ -128,91 +108,3 @@ def test_image_cropped_after_the_shot_keeps_the_pixels_focal_length() -> None:
 def test_a_shape_that_no_camera_writes_is_doubted() -> None:
     panorama = Photo(np.zeros((300, 900, 3), np.uint8), focal_35mm=30.0)
     assert camera.choose_intrinsics(panorama).focal_sigma > camera.choose_intrinsics(photo(focal_35mm=30.0)).focal_sigma
-
-
-@given(seed=st.integers(0, 1000), batch=st.sampled_from([(), (1,), (3,), (2, 3)]))
-@settings(max_examples=20, deadline=None)
-def test_projection_agrees_with_plain_arithmetic_for_any_batch(seed: int, batch: tuple[int, ...]) -> None:
-    pose, matrix = random_pose(seed, batch), some_intrinsics(batch)
-    points = torch.randn(*batch, 5, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 0.1
-    pixels = camera.project(points, pose, matrix)
-    for index in np.ndindex(*batch, 5):
-        x, y, z = pose[index[:-1]][:3, :3].numpy() @ points[index].numpy() + pose[index[:-1]][:3, 3].numpy()
-        np.testing.assert_allclose(pixels[index], [700 * x / z + 300, 650 * y / z + 250], rtol=1e-12)
-
-
-def test_points_behind_the_camera_are_nan_and_leave_the_gradients_of_the_others_alone() -> None:
-    points = torch.tensor([[0.0, 0.1, 1.0], [0.0, 0.1, 0.0], [0.0, 0.1, -1.0]], dtype=torch.float64, requires_grad=True)
-    pixels = camera.project(points, torch.eye(4, dtype=torch.float64), some_intrinsics())
-    assert torch.isnan(pixels).tolist() == [[False] * 2, [True] * 2, [True] * 2]
-    pixels[0].sum().backward()
-    assert points.grad is not None
-    assert torch.isfinite(points.grad).all()
-    assert points.grad[0].abs().sum() > 0
-
-
-def test_projection_has_the_gradients_of_finite_differences() -> None:
-    points = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.1
-    inputs = (points.requires_grad_(), random_pose(1).requires_grad_(), some_intrinsics().requires_grad_())
-    assert torch.autograd.gradcheck(camera.project, inputs)
-
-
-@given(seed=st.integers(0, 1000), batch=st.sampled_from([(), (2,), (2, 3)]))
-@settings(max_examples=20, deadline=None)
-def test_conversions_come_back(seed: int, batch: tuple[int, ...]) -> None:
-    pose, matrix = random_pose(seed, batch), some_intrinsics(batch)
-    torch.testing.assert_close(camera.from_opengl(camera.to_opengl(pose)), pose)
-    torch.testing.assert_close(camera.from_colmap(*camera.to_colmap(pose)), pose)
-    back = camera.from_pytorch3d(*camera.to_pytorch3d(pose, matrix, SIZE), SIZE)
-    torch.testing.assert_close(back, (pose, matrix))
-    pixels = torch.rand(*batch, 7, 2, dtype=torch.float64) * 500
-    torch.testing.assert_close(
-        camera.pixels_from_pytorch3d_ndc(camera.pytorch3d_ndc_from_pixels(pixels, SIZE), SIZE), pixels
-    )
-
-
-def test_opengl_camera_looks_along_minus_z_with_y_up() -> None:
-    right_down_ahead = torch.tensor([0.1, 0.2, 3.0, 1.0], dtype=torch.float64)
-    moved = camera.to_opengl(torch.eye(4, dtype=torch.float64)) @ right_down_ahead
-    assert moved.tolist() == [0.1, -0.2, -3.0, 1.0]
-
-
-def test_colmap_pose_is_scalar_first() -> None:
-    pose = torch.eye(4, dtype=torch.float64)
-    pose[:3, :3] = roma.rotvec_to_rotmat(torch.tensor([0.0, 0.0, math.pi / 3], dtype=torch.float64))
-    quaternion, translation = camera.to_colmap(pose)
-    np.testing.assert_allclose(quaternion, [math.cos(math.pi / 6), 0, 0, math.sin(math.pi / 6)], atol=1e-15)
-    assert translation.tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize("size", [(640, 480), (480, 640)])
-def test_pytorch3d_camera_sees_the_same_pixels(size: tuple[int, int]) -> None:
-    """Projects with PyTorch3D's own rules (row vectors, x R + T, focal times x / z) and compares."""
-    pose, matrix = random_pose(3), some_intrinsics()
-    points = torch.randn(9, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.1
-    rotation, translation, focal, principal = camera.to_pytorch3d(pose, matrix, size)
-    view = points @ rotation + translation
-    ndc = focal * view[:, :2] / view[:, 2:] + principal
-    pixels = camera.project(points, pose, matrix)
-    torch.testing.assert_close(camera.pixels_from_pytorch3d_ndc(ndc, size), pixels)
-    in_camera = points @ pose[:3, :3].T + pose[:3, 3]
-    direct = camera.pytorch3d_ndc_from_camera(in_camera, matrix, size)
-    torch.testing.assert_close(direct, torch.cat([ndc, view[:, 2:]], dim=1))
-    assert torch.linalg.det(rotation) == pytest.approx(1)
-
-
-def test_pytorch3d_ndc_of_pixel_centres() -> None:
-    """PyTorch3D: the centre of column i of W (its shorter side) is at 1 - (2 i + 1) / W."""
-    width = 8
-    columns = torch.arange(width, dtype=torch.float64)
-    pixels = torch.stack([columns + 0.5, torch.full_like(columns, 6.0)], dim=1)
-    ndc = camera.pytorch3d_ndc_from_pixels(pixels, (width, 12))
-    torch.testing.assert_close(ndc[:, 0], 1 - (2 * columns + 1) / width)
-    torch.testing.assert_close(ndc[:, 1], torch.zeros_like(columns))
-
-
-def test_skew_has_no_place_in_pytorch3d() -> None:
-    matrix = some_intrinsics()
-    matrix[0, 1] = 3
-    with pytest.raises(ArgumentError, match="skew"):
-        camera.to_pytorch3d(random_pose(0), matrix, SIZE)
