@@ -151,10 +151,9 @@ def laplacian(
         edge_weights = _cotangents(_broadcast(vertices if shape is None else shape, vertices, topology), topology)
     else:
         raise ArgumentError(f"weights must be 'uniform' or 'cotangent', not {weights!r}")
-    total = vertices.new_zeros(batch, vertex_count, 1)
-    total = total.index_add(1, start, edge_weights).index_add(1, end, edge_weights)
+    total = _at_both_ends(topology, edge_weights, edge_weights, vertex_count)
     way = (vertices[:, end] - vertices[:, start]) * edge_weights
-    summed = torch.zeros_like(vertices).index_add(1, start, way).index_add(1, end, -way)
+    summed = _at_both_ends(topology, way, -way, vertex_count)
     usable = total > 0
     return torch.where(usable, summed / torch.where(usable, total, 1.0), 0.0)
 
@@ -236,6 +235,16 @@ def normal_consistency_loss(
     normal = _direction(torch.linalg.cross(along, one - start))
     opposed = _direction(torch.linalg.cross(along, other - start))
     return _mean_per_item(1 + (normal * opposed).sum(-1), vertices, reduction)
+
+
+def _at_both_ends(
+    topology: MeshTopology, at_start: Float[Tensor, "B E C"], at_end: Float[Tensor, "B E C"], vertex_count: int
+) -> Float[Tensor, "B V C"]:
+    """Sum values of edges in the vertices at their ends."""
+    total = at_start.new_zeros(at_start.shape[0], vertex_count, at_start.shape[2])
+    for index, values in zip(topology.edges.unbind(1), (at_start, at_end), strict=True):
+        total = total.scatter_add(1, index[None, :, None].expand_as(values), values)
+    return total
 
 
 def _cotangents(vertices: Float[Tensor, "B V 3"], topology: MeshTopology) -> Float[Tensor, "B E 1"]:

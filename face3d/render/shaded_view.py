@@ -82,7 +82,7 @@ def render_sh(
         colour = interpolate_vertices(fragments, triangles, albedo)[..., 0, :]
     lit = spherical_harmonics_shading(normals.flatten(1, 2), light.expand(len(normals), 9, 3).to(normals))
     colour = colour * lit.reshape(normals.shape)
-    mask = (fragments.pix_to_face >= 0).to(colour.dtype)
+    mask = (fragments.pix_to_face[..., :1] >= 0).to(colour.dtype)
     picture = torch.cat((colour, mask), -1).permute(0, 3, 1, 2)
     if topology is not None:
         picture = antialias(picture, fragments, vertices_ndc, topology)
@@ -119,7 +119,7 @@ def shape_view(
         normals = interpolate_vertices(fragments, triangles, normals)[..., 0, :]
         lamps = torch.tensor([SHAPE_VIEW_LAMPS], dtype=normals.dtype, device=normals.device)
         lit = directional_shading(normals.flatten(1, 2), lamps.expand(len(normals), -1, -1)).reshape(normals.shape)
-        shows = (fragments.pix_to_face >= 0) & (-normals[..., 2:] < SHAPE_VIEW_NORMAL_LIMIT)
+        shows = (fragments.pix_to_face[..., :1] >= 0) & (-normals[..., 2:] < SHAPE_VIEW_NORMAL_LIMIT)
         picture = torch.where(shows, SHAPE_VIEW_ALBEDO * lit, 0.0).permute(0, 3, 1, 2)
         if background is None:
             return picture

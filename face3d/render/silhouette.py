@@ -4,8 +4,9 @@
 with a blur radius and several faces per pixel. `antialias` needs one face per pixel: it finds where the mesh's contour
 crosses between the centres of two neighbouring pixels and blends their colours by that place, so that the picture
 moves continuously with the contour. It follows Laine et al., "Modular Primitives for High-Performance Differentiable
-Rendering", 2020, section 3.4, with one difference: the crossings are found from the contour edges and not from the
-triangle that a pixel happens to see, so that triangles smaller than a pixel (a head's, near its contour) work too.
+Rendering", 2020, section 3.4, with two differences: the crossings are found from the contour edges and not from the
+triangle that a pixel happens to see, so that triangles smaller than a pixel (a head's, near its contour) work too, and
+an edge near 45 degrees counts partly along rows and partly along columns instead of all one way or the other.
 
 Dimension letters: B batch, V vertices, E edges, N crossings, H, W image height and width, K faces per pixel, C
 channels.
@@ -17,7 +18,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from face3d.camera import pixels_from_pytorch3d_ndc
@@ -26,6 +27,9 @@ from face3d.render.rasterizer import Fragments
 from face3d.render.topology import MeshTopology
 
 __all__ = ["antialias", "antialiased_silhouette", "blur_radius", "soft_silhouette"]
+
+LEAST_RISE = 0.1
+"""Edges that rise less than this per pixel across the line of centres are left to the lines that they cross steeply."""
 
 
 def blur_radius(sigma: float, *, smallest: float = 1e-4) -> float:
@@ -77,8 +81,8 @@ def antialias(
     Of two neighbouring pixels between whose centres a contour edge passes, the one whose area it cuts takes the share
     of the other's colour that the edge leaves to it, as if the edge ran straight across: exact in total for straight
     edges, where the picture's sum has the gradient of the covered area. Contours are edges all of whose faces lie on
-    one side in the image; those hidden behind what the outer pixel sees do not count. Steep edges blend pixels of a
-    row, flat ones of a column. Neighbouring surfaces that merely intersect keep a hard border.
+    one side in the image; those hidden behind what the outer pixel sees do not count. Neighbouring surfaces that
+    merely intersect keep a hard border.
 
     Args:
         image: what each pixel sees, at its centre; linear colours, or 1 for covered.
@@ -104,20 +108,20 @@ def antialias(
     with torch.no_grad():
         sides = _contours(places, vertices_ndc[..., 2], topology)
         rows = _crossings(places, vertices_ndc[..., 2], topology.edges, sides, seen, depth)
-        columns = _crossings(
-            places.flip(-1), vertices_ndc[..., 2], topology.edges, -sides, seen.mT, depth.mT, ties=True
-        )
-    inner, outer, reach = [], [], []
+        columns = _crossings(places.flip(-1), vertices_ndc[..., 2], topology.edges, -sides, seen.mT, depth.mT)
+    inner, outer, reach, portion = [], [], [], []
     for crossings, axes, steps in ((rows, places, (width, 1)), (columns, places.flip(-1), (1, width))):
         start = axes[crossings.item, topology.edges[crossings.edge, 0]]
         end = axes[crossings.item, topology.edges[crossings.edge, 1]]
         slope = (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
+        # Rows and columns both measure the area that an edge sweeps; these portions of the two add up to one.
+        portion.append(1 / (1 + slope**4))
         along = start[:, 0] + (crossings.line + 0.5 - start[:, 1]) * slope
         reach.append((along - crossings.inner - 0.5) * (crossings.outer - crossings.inner))
         base = crossings.item * (height * width) + crossings.line * steps[0]
         inner.append(base + crossings.inner * steps[1])
         outer.append(base + crossings.outer * steps[1])
-    return _blend(image, torch.cat(inner), torch.cat(outer), torch.cat(reach))
+    return _blend(image, torch.cat(inner), torch.cat(outer), torch.cat(reach), torch.cat(portion))
 
 
 class _Crossings(NamedTuple):
@@ -162,14 +166,12 @@ def _crossings(
     sides: Float[Tensor, "B E"],
     seen: Int[Tensor, "B H W"],
     depth: Float[Tensor, "B H W"],
-    *,
-    ties: bool = False,
 ) -> _Crossings:
-    """Find where contour edges that are steep (or exactly diagonal, with `ties`) cross lines of pixel centres."""
+    """Find where visible contour edges cross lines of pixel centres: rows, or columns with all axes exchanged."""
     length, breadth = seen.shape[1:]
     start, end = places[:, edges[:, 0]], places[:, edges[:, 1]]
     run, rise = (end - start).abs().unbind(-1)
-    chosen = (sides != 0) & ((rise >= run) if ties else (rise > run)) & (rise > 0)
+    chosen = (sides != 0) & (rise > LEAST_RISE * run)
     item, edge = torch.nonzero(chosen, as_tuple=True)
     start, end = start[item, edge], end[item, edge]
     # The lines whose centres lie in [lowest, highest): neighbouring edges of a contour then share none and miss none.
@@ -180,42 +182,49 @@ def _crossings(
     line = torch.arange(len(source), device=edge.device) - (count.cumsum(0) - count - first)[source]
     item, edge, start, end = item[source], edge[source], start[source], end[source]
     t = (line + 0.5 - start[:, 1]) / (end[:, 1] - start[:, 1])
-    left = torch.floor(start[:, 0] + t * (end[:, 0] - start[:, 0]) - 0.5)
+    along = start[:, 0] + t * (end[:, 0] - start[:, 0]) - 0.5
+    left = torch.floor(along)
     within = (left >= 0) & (left < breadth - 1)
-    item, edge, line, t, rise = (values[within] for values in (item, edge, line, t, end[:, 1] - start[:, 1]))
+    item, edge, line, t, along, rise = (
+        values[within] for values in (item, edge, line, t, along, end[:, 1] - start[:, 1])
+    )
     left = left[within].to(torch.int64)
     surface_right = sides[item, edge] * rise < 0
     inner, outer = left + surface_right, left + ~surface_right
-    nearness = (1 - t) / vertex_depth[item, edges[edge, 0]] + t / vertex_depth[item, edges[edge, 1]]
+    inverse_depth = (1 - t) / vertex_depth[item, edges[edge, 0]] + t / vertex_depth[item, edges[edge, 1]]
     inner_depth, outer_depth = depth[item, line, inner], depth[item, line, outer]
     shows = (seen[item, line, inner] != seen[item, line, outer]) & (inner_depth < outer_depth)
-    shows &= nearness * outer_depth > 1
-    return _nearest(_Crossings(item, edge, line, inner, outer), shows, nearness, length * breadth, breadth)
+    shows &= inverse_depth * outer_depth > 1
+    pair = (item * length + line) * breadth + left
+    kept = _outermost(pair[shows], (along - inner).abs()[shows])
+    return _Crossings(*(values[shows][kept] for values in (item, edge, line, inner, outer)))
 
 
-def _nearest(
-    crossings: _Crossings, shows: Bool[Tensor, " N"], nearness: Float[Tensor, " N"], pixels: int, breadth: int
-) -> _Crossings:
-    """Of the crossings between the same two pixels keep the one nearest to the viewer: it hides the others."""
-    kept = torch.nonzero(shows)[:, 0]
-    kept = kept[torch.argsort(nearness[kept], descending=True, stable=True)]
-    pair = (crossings.item * pixels + crossings.line * breadth + torch.minimum(crossings.inner, crossings.outer))[kept]
-    order = torch.argsort(pair, stable=True)
-    pair, kept = pair[order], kept[order]
-    first = torch.ones_like(pair, dtype=torch.bool)
-    first[1:] = pair[1:] != pair[:-1]
-    return _Crossings(*(values[kept[first]] for values in crossings))
+def _outermost(pair: Int[Tensor, " N"], reach: Float[Tensor, " N"]) -> Int[Tensor, " M"]:
+    """Of the crossings between the same two pixels, where to find the one nearest to the outer pixel.
+
+    What lies behind an inner contour shows between the two, so that only the last one borders on the outer surface.
+    """
+    order = torch.argsort(reach, descending=True, stable=True)
+    order = order[torch.argsort(pair[order], stable=True)]
+    first = torch.ones_like(order, dtype=torch.bool)
+    first[1:] = pair[order][1:] != pair[order][:-1]
+    return order[first]
 
 
 def _blend(
-    image: Float[Tensor, "B C H W"], inner: Int[Tensor, " N"], outer: Int[Tensor, " N"], reach: Float[Tensor, " N"]
+    image: Float[Tensor, "B C H W"],
+    inner: Int[Tensor, " N"],
+    outer: Int[Tensor, " N"],
+    reach: Float[Tensor, " N"],
+    portion: Float[Tensor, " N"],
 ) -> Float[Tensor, "B C H W"]:
-    """Blend pixel pairs, the contour lying `reach` of the way from the inner centre to the outer one."""
+    """Blend a portion of pixel pairs, the contour lying `reach` of the way from the inner centre to the outer one."""
     batch, channels, height, width = image.shape
     pixels = image.permute(0, 2, 3, 1).reshape(-1, channels)
     spills = reach.detach() > 0.5
     target, source = torch.where(spills, outer, inner), torch.where(spills, inner, outer)
-    share = (reach - 0.5).abs().to(image.dtype)
+    share = (portion * (reach - 0.5).abs()).to(image.dtype)
     # Several contours through one pixel may together leave it less than nothing.
     total = torch.zeros(len(pixels), dtype=share.dtype, device=share.device).index_add(0, target, share)
     share = share / total.clamp_min(1.0)[target]

@@ -115,8 +115,8 @@ def test_their_fov_cameras_see_our_pixels(size) -> None:
         R=found.R, T=found.T, fov=found.fov, aspect_ratio=found.aspect_ratio, znear=found.znear, zfar=found.zfar
     )
     torch.testing.assert_close(screen(theirs, points, size), camera.project(points, pose, matrix), atol=2e-3, rtol=0)
-    given = camera.PyTorch3DFoV(theirs.R, theirs.T, theirs.fov, theirs.aspect_ratio, theirs.znear, theirs.zfar)
-    torch.testing.assert_close(camera.from_pytorch3d_fov(given, size), (pose, matrix), atol=1e-3, rtol=1e-6)
+    read = camera.PyTorch3DFoV(theirs.R, theirs.T, theirs.fov, theirs.aspect_ratio, theirs.znear, theirs.zfar)
+    torch.testing.assert_close(camera.from_pytorch3d_fov(read, size), (pose, matrix), atol=1e-3, rtol=1e-6)
 
 
 def test_fov_camera_comes_back_and_says_what_it_cannot() -> None:
