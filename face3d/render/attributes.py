@@ -68,7 +68,7 @@ def interpolate_vertices(
         raise ArgumentError(
             f"the fragments see face {int(faces.max())}, but {batch} x {len(triangles)} triangles were given"
         )
-    corners = triangles.to(torch.int64)[faces % max(len(triangles), 1)]
+    corners = triangles.to(device=faces.device, dtype=torch.int64)[faces % max(len(triangles), 1)]
     if corners.numel() and int(corners.max()) >= vertex_count:
         raise ArgumentError(f"triangles name vertex {int(corners.max())}, but {vertex_count} have attributes")
     if per_item:
@@ -99,9 +99,9 @@ def sample_texture(fragments: Fragments, texture: UvTexture) -> Float[Tensor, "B
         raise ArgumentError(f"a texture's image must be (1 or {batch}, C, H, W), not {tuple(texture.image.shape)}")
     if texture.uv.ndim != 2 or texture.uv.shape[1] != 2:
         raise ArgumentError(f"texture coordinates must be (U, 2), not {tuple(texture.uv.shape)}")
-    uv = interpolate_vertices(fragments, texture.uv_triangles, texture.uv.to(fragments.bary_coords.dtype))
+    uv = interpolate_vertices(fragments, texture.uv_triangles, texture.uv.to(fragments.bary_coords))
     grid = (uv * uv.new_tensor([2.0, -2.0]) + uv.new_tensor([-1.0, 1.0])).reshape(batch, height, width * layers, 2)
-    image = texture.image.to(grid.dtype).expand(batch, -1, -1, -1)
+    image = texture.image.to(grid).expand(batch, -1, -1, -1)
     sampled = torch.nn.functional.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
     texels = sampled.reshape(batch, -1, height, width, layers).permute(0, 2, 3, 4, 1)
     return torch.where((fragments.pix_to_face >= 0)[..., None], texels, 0.0)

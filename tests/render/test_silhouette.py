@@ -76,8 +76,8 @@ def test_the_gradient_of_the_covered_area_is_the_polygons(seed):
     assert float(covered.detach().sum()) == pytest.approx(float(exact.detach()), abs=1.0)
     (found,) = torch.autograd.grad(covered.sum(), vertices)
     (wanted,) = torch.autograd.grad(exact, vertices)
-    # A pixel's step in where the edge ends, out of a side of some 60 pixels.
-    assert float((found - wanted).norm()) < 0.05 * float(wanted.norm())
+    # Each corner's share of an edge is uncertain by a pixel, out of a side of 30 to 70 pixels.
+    assert float((found - wanted).norm()) < 0.08 * float(wanted.norm())
 
 
 def test_an_upright_edge_gives_each_pixel_its_exact_coverage():
