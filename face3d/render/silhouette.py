@@ -79,10 +79,10 @@ def antialias(
     """Blend pixels across the visible contours of a mesh, differentiable in the colours and in the vertices.
 
     Of two neighbouring pixels between whose centres a contour edge passes, the one whose area it cuts takes the share
-    of the other's colour that the edge leaves to it, as if the edge ran straight across: exact in total for straight
-    edges, where the picture's sum has the gradient of the covered area. Contours are edges all of whose faces lie on
-    one side in the image; those hidden behind what the outer pixel sees do not count. Neighbouring surfaces that
-    merely intersect keep a hard border.
+    of the other's colour that the edge leaves to it, as if the edge ran straight across. Over a straight edge the sum
+    of the picture is the covered area, and so is its gradient, up to a pixel at the edge's ends. Contours are edges
+    all of whose faces lie on one side in the image; those hidden behind what the outer pixel sees do not count.
+    Neighbouring surfaces that merely intersect keep a hard border.
 
     Args:
         image: what each pixel sees, at its centre; linear colours, or 1 for covered.

@@ -73,11 +73,11 @@ def test_the_gradient_of_the_covered_area_is_the_polygons(seed):
     size = (96, 80)
     covered = antialiased_silhouette(rasterize(vertices, triangles, size), vertices, mesh_topology(triangles))
     exact = polygon_area(pixels_from_pytorch3d_ndc(vertices[0, :, :2], (80, 96)))
-    assert float(covered.detach().sum()) == pytest.approx(float(exact.detach()), abs=1.0)
+    assert float(covered.detach().sum()) == pytest.approx(float(exact.detach()), abs=2.0)
     (found,) = torch.autograd.grad(covered.sum(), vertices)
     (wanted,) = torch.autograd.grad(exact, vertices)
     # Each corner's share of an edge is uncertain by a pixel, out of a side of 30 to 70 pixels.
-    assert float((found - wanted).norm()) < 0.08 * float(wanted.norm())
+    assert float((found - wanted).norm()) < 0.05 * float(wanted.norm())
 
 
 def test_an_upright_edge_gives_each_pixel_its_exact_coverage():

@@ -21,7 +21,7 @@ def test_closed_mesh_has_eulers_count():
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000))
-def test_agrees_with_counting_by_hand(seed):
+def test_agrees_with_counting_by_hand(seed: int) -> None:
     """Random triangles make edges of one, two and more faces; some triangles here name a vertex twice."""
     triangles = random_mesh(seed, 6, 9)[1]
     triangles[0, 1] = triangles[0, 0]
