@@ -62,7 +62,7 @@ class SkinSurface:
     Attributes:
         points: the sample vertices as a `PointModel`.
         triangles: (F, 3) rows of `points`, of every triangle whose corners are all sampled.
-        weight: (N,) mean 1 over the samples: the area each vertex stands for; 0 at the rim, where normals are not whole.
+        weight: (N,) area that each vertex stands for, mean 1 where not 0; 0 at the rim, where normals are not whole.
     """
 
     points: PointModel
