@@ -58,7 +58,9 @@ def read_scan(path: Path) -> Scan:
         # Whatever a reader stumbles over in a broken file is the file's fault.
         vertices, triangles = _parse_obj(content) if suffix == ".obj" else _parse_with_trimesh(content, suffix[1:])
     except Exception as error:
-        raise InputError(f"{path} is not a usable {suffix[1:].upper()} file: {error or type(error).__name__}") from error
+        raise InputError(
+            f"{path} is not a usable {suffix[1:].upper()} file: {error or type(error).__name__}"
+        ) from error
     if not len(vertices):
         raise InputError(f"{path} holds no vertices; export the mesh again")
     if not np.isfinite(vertices).all():
@@ -116,7 +118,9 @@ def read_landmarks3d(path: Path, count: int | None = None) -> Float[np.ndarray, 
             points = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
             points = points[0] if points.ndim == 3 and len(points) == 1 else points
         else:
-            points = np.array([line.replace(",", " ").split() for line in path.read_text().splitlines() if line.strip()])
+            points = np.array(
+                [line.replace(",", " ").split() for line in path.read_text().splitlines() if line.strip()]
+            )
             points = points.astype(np.float64)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; check the path") from error

@@ -32,9 +32,7 @@ class Similarity:
 
     def inverse(self) -> Similarity:
         """The transform that takes target points back."""
-        return Similarity(
-            1.0 / self.scale, self.rotation.T.copy(), -(self.rotation.T @ self.translation) / self.scale
-        )
+        return Similarity(1.0 / self.scale, self.rotation.T.copy(), -(self.rotation.T @ self.translation) / self.scale)
 
     def matrix(self) -> Float[np.ndarray, "4 4"]:
         """The transform as a homogeneous matrix, target_from_source."""

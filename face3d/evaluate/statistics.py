@@ -59,9 +59,7 @@ def summarise(distances: Float[np.ndarray, " N"] | Sequence[Float[np.ndarray, " 
     )
 
 
-def cumulative_share(
-    values: Float[np.ndarray, " N"], limits: Float[np.ndarray, " L"]
-) -> Float[np.ndarray, " L"]:
+def cumulative_share(values: Float[np.ndarray, " N"], limits: Float[np.ndarray, " L"]) -> Float[np.ndarray, " L"]:
     """The share of values up to and including each limit; values that are missing (NaN or infinite) exceed them all."""
     found = np.sort(values[np.isfinite(values)])
     return np.searchsorted(found, limits, side="right") / max(len(values), 1)

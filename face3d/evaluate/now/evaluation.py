@@ -184,9 +184,7 @@ def _image_error(
     predicted = read_scan(mesh_path)
     marks = read_landmarks3d(landmarks_path, 7)
     try:
-        return scan_error(
-            points, landmarks, predicted, marks, metrical=metrical, unit=unit, reproduce=reproduce
-        )
+        return scan_error(points, landmarks, predicted, marks, metrical=metrical, unit=unit, reproduce=reproduce)
     except InputError as error:
         raise InputError(f"{mesh_path}: {error}") from error
 
@@ -212,9 +210,7 @@ def _report(
             images = {group: [named[name] for name in names] for group, names in members.items()}
             if images:
                 groupings[column] = _grouping(errors, images, pooled)
-    return NowReport(
-        errors, failures, metrical, pooled(list(errors)), by("challenge"), by("subject"), groupings
-    )
+    return NowReport(errors, failures, metrical, pooled(list(errors)), by("challenge"), by("subject"), groupings)
 
 
 def _grouping(

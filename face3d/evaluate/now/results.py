@@ -101,7 +101,9 @@ def write_now_original(report: NowReport, folder: Path, name: str, *, seed: int 
             images = [image for image in report.errors if challenge in (None, image.challenge)]
             distances = [random.permutation(report.errors[image].distances) for image in images]
             missing = [
-                failure for failure in report.failures if failure.missing and challenge in (None, failure.image.challenge)
+                failure
+                for failure in report.failures
+                if failure.missing and challenge in (None, failure.image.challenge)
             ]
             content: Mapping[str, Any] = {
                 "computed_distances": distances,
