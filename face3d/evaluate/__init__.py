@@ -1,1 +1,1 @@
-"""How far results are from the truth: the NoW protocol, mesh against mesh, and landmark error by the field's measures."""
+"""How far results are from the truth: the NoW protocol, any two meshes, and landmarks by the field's measures."""

@@ -9,6 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from face3d.errors import OutputError
 from face3d.evaluate.landmarks import THRESHOLDS, LandmarkReport
 from face3d.evaluate.plot import plot_cumulative
@@ -35,7 +38,7 @@ def landmark_document(report: LandmarkReport) -> dict[str, Any]:
             for failure in report.failures
         ],
     }
-    return _without_infinity(document)  # type: ignore[no-any-return]
+    return {key: _without_infinity(value) for key, value in document.items()}
 
 
 def _without_infinity(value: Any) -> Any:
@@ -67,7 +70,7 @@ def write_landmark_results(report: LandmarkReport, out: Path) -> None:
                 table.writerow([face.annotation.name, *cells])
     except OSError as error:
         raise OutputError(f"cannot write results into {out}: {error.strerror}; choose another --out") from error
-    curves = {name: report.values(name) for name in report.errors}
+    curves: dict[str, Float[np.ndarray, " F"]] = {name: report.values(name) for name in report.errors}
     plot_cumulative(
         out / "landmarks_curve.png",
         curves,

@@ -10,7 +10,7 @@ import io
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import trimesh
@@ -89,7 +89,7 @@ def _parse_obj(content: bytes) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray
 
 def _parse_with_trimesh(content: bytes, kind: str) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"]]:
     # From memory and so without a folder in which textures named by the file would be looked for.
-    loaded = trimesh.load(io.BytesIO(content), file_type=kind, process=False)
+    loaded: Any = trimesh.load(io.BytesIO(content), file_type=kind, process=False)
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_mesh()
     vertices = np.asarray(loaded.vertices, dtype=np.float64)
@@ -139,7 +139,7 @@ def _parse_picked_points(content: bytes) -> Float[np.ndarray, "N 3"]:
     if b"<!ENTITY" in content:  # nothing that MeshLab writes, and the way to make a small file unfold to gigabytes
         raise ValueError("it declares entities")
     # MeshLab's declaration is <!DOCTYPE PickedPoints>, which names nothing outside.
-    picked = [element for element in ElementTree.fromstring(content).iter("point")]
+    picked = list(ElementTree.fromstring(content).iter("point"))
     return np.array([[float(point.attrib[axis]) for axis in "xyz"] for point in picked]).reshape(-1, 3)
 
 

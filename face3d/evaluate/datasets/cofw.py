@@ -16,7 +16,7 @@ __all__ = ["cofw_sources", "is_cofw"]
 
 POINTS = 29
 PARTS = {"phisT": "IsT", "phisTr": "IsTr"}
-"""Variables of the points, of test and training set, with those of the images. A row is 29 x, 29 y, 29 occlusion flags."""
+"""Variables of the points (test and training set) and of the images. A row is 29 x, 29 y and 29 occlusion flags."""
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _LARGEST_IMAGE = 64_000_000

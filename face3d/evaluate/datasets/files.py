@@ -10,7 +10,7 @@ import scipy.io
 
 from face3d.errors import InputError
 
-__all__ = ["beside", "files_of", "load_mat", "name_in", "safe_relative"]
+__all__ = ["beside", "files_of", "load_mat", "mat_array", "name_in", "safe_relative"]
 
 IMAGE_SUFFIXES = (".jpg", ".png", ".jpeg", ".bmp", ".JPG", ".PNG")
 
@@ -64,7 +64,7 @@ def load_mat(path: Path) -> dict[str, Any]:
         InputError: the file cannot be read, or is of version 7.3 (HDF5).
     """
     try:
-        return scipy.io.loadmat(path)  # type: ignore[no-any-return]
+        return dict(scipy.io.loadmat(path))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; check the path") from error
     except Exception as error:

@@ -16,7 +16,7 @@ _NIL, _NUMBER, _STRING, _TABLE, _OBJECT, _BOOLEAN = range(6)
 _DEEPEST = 32
 _LARGEST = 50_000_000
 
-_KINDS = {
+_KINDS: dict[str, np.dtype[Any]] = {
     "Double": np.dtype("<f8"),
     "Float": np.dtype("<f4"),
     "Long": np.dtype("<i8"),

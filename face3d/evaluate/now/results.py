@@ -64,10 +64,9 @@ def write_now_results(report: NowReport, out: Path) -> None:
             for image, error in report.errors.items():
                 summary, found = summarise(error.distances), error.registration
                 numbers = [f"{value:.6f}" for value in (summary.median, summary.mean, summary.std)]
-                table.writerow(
-                    [image.name, summary.count, *numbers, f"{found.transform.scale:.9g}"]
-                    + [found.iterations, int(found.converged)]
-                )
+                numbers.append(f"{found.transform.scale:.9g}")
+                row = [image.name, summary.count, *numbers, found.iterations, int(found.converged)]
+                table.writerow(row)
     except OSError as error:
         raise OutputError(f"cannot write results into {out}: {error.strerror}; choose another --out") from error
     curves = {"all": np.concatenate(report.distances())}
