@@ -15,7 +15,7 @@ __all__ = ["mat_sources", "read_mat"]
 
 POINT_NAMES = ("pt3d_68", "pt2d_68", "pts_3d", "pts_2d", "pt2d")
 """Variables that hold landmarks, of which the first that a file has counts: AFLW2000-3D has `pt3d_68` (and in `pt2d`
-the 21 points of AFLW), 300W-LP `pt2d` with 68 and in its separate landmark files `pts_3d` and `pts_2d`, as LS3D-W has."""
+the 21 points of AFLW), 300W-LP `pt2d` with 68, and its separate landmark files and LS3D-W `pts_3d` and `pts_2d`."""
 
 YAW_EDGES = (30, 60)
 """Degrees between the groups that AFLW2000-3D is reported by."""
