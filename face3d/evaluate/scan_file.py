@@ -124,7 +124,8 @@ def read_landmarks3d(path: Path, count: int | None = None) -> Float[np.ndarray, 
             points = points.astype(np.float64)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; check the path") from error
-    except (ValueError, KeyError, EOFError, ElementTree.ParseError, UnicodeDecodeError) as error:
+    except Exception as error:
+        # zipfile, NumPy and the XML parser each raise something else at a broken file.
         raise InputError(f"{path} holds no landmarks that can be read ({error})") from error
     wanted = f"({count or 'N'}, 3)"
     if points.ndim != 2 or points.shape[1] != 3 or (count is not None and len(points) != count):

@@ -114,6 +114,7 @@ def test_landmarks_of_every_kind(tmp_path):
         ("a.pp", b"<PickedPoints>"),
         ("a.pp", b"<!DOCTYPE a [<!ENTITY b 'c'>]><PickedPoints><point x='1' y='2' z='&b;'/></PickedPoints>"),
         ("a.npy", b"not numpy"),
+        ("a.npy", b"PK\x03\x04"),
         ("a.npy", b"\x93NUMPY\x01\x00"),
         ("a.txt", b"1 2\n3 4 5\n"),
         ("a.txt", b"1 2 3\n" * 6),
