@@ -19,7 +19,7 @@ from tests.evaluate.shapes import now_landmarks, open_head
 
 
 @pytest.fixture
-def annotations(tmp_path):
+def small_set(tmp_path):
     """Three faces with predictions 2, 1 and 1 pixels off, and a table of groups."""
     points = np.random.default_rng(0).uniform(50, 250, (68, 2))
     for n, shift in enumerate((2, 1, 1)):
@@ -30,25 +30,25 @@ def annotations(tmp_path):
     return tmp_path
 
 
-def test_landmarks(annotations, capfd):
-    arguments = ["evaluate", "landmarks", str(annotations / "truth"), "--predictions", str(annotations / "predicted")]
-    arguments += ["--metadata", str(annotations / "people.csv"), "--group-by", "age:40"]
-    assert main([*arguments, "--out", str(annotations / "out")]) == 0
+def test_landmarks(small_set, capfd):
+    arguments = ["evaluate", "landmarks", str(small_set / "truth"), "--predictions", str(small_set / "predicted")]
+    arguments += ["--metadata", str(small_set / "people.csv"), "--group-by", "age:40"]
+    assert main([*arguments, "--out", str(small_set / "out")]) == 0
     shown = capfd.readouterr()
     assert shown.err == ""
     assert "worst: >=40" in shown.out
-    names = {path.name for path in (annotations / "out").iterdir()}
+    names = {path.name for path in (small_set / "out").iterdir()}
     assert names == {"landmarks.json", "landmarks_faces.csv", "landmarks_curve.png"}
     assert main([*arguments, "--json"]) == 0
     document = json.loads(capfd.readouterr().out)
-    assert document == json.loads((annotations / "out" / "landmarks.json").read_text())
+    assert document == json.loads((small_set / "out" / "landmarks.json").read_text())
     assert document["groups"]["age"]["worst"] == ">=40"
 
 
-def test_landmarks_broken_and_missing(annotations, capfd):
-    (annotations / "truth" / "0.pts").write_text("broken")
-    (annotations / "predicted" / "1.npz").unlink()
-    arguments = ["evaluate", "landmarks", str(annotations / "truth"), "--predictions", str(annotations / "predicted")]
+def test_landmarks_broken_and_missing(small_set, capfd):
+    (small_set / "truth" / "0.pts").write_text("broken")
+    (small_set / "predicted" / "1.npz").unlink()
+    arguments = ["evaluate", "landmarks", str(small_set / "truth"), "--predictions", str(small_set / "predicted")]
     assert main([*arguments, "--quiet"]) == 1
     shown = capfd.readouterr()
     assert shown.out == ""
