@@ -19,7 +19,8 @@ from face3d.media.colour import linear_from_srgb, srgb_from_linear
 from face3d.render.compiled import compiled
 from face3d.render.rasterize_numba import CameraFragments, rasterize_camera
 from face3d.render.shading import spherical_harmonics_shading, vertex_normals
-from face3d.render.texture_chart import TextureChart, TextureSurface, interpolated
+from face3d.render.texture_chart import TextureChart, TextureSurface, interpolated, vertex_means
+from face3d.render.texture_plausibility import plausible
 
 __all__ = ["PosedPhoto", "TexelView", "pixels_per_metre", "view_texels"]
 
@@ -32,7 +33,10 @@ SILHOUETTE = (0.001, 0.007)
 must not bring the background in."""
 OCCLUSION_EDGE = (0.0, 0.0025)
 """The same, from where a nearer part of the head covers a farther one."""
-LID_EDGE = (0.0, 0.0008)
+CORE = (0.006, 0.02)
+"""The same, between which a photo is taken at its word: closer to the outline, and on neck and ears everywhere, only
+what looks like the person's skin or hair is believed."""
+LID_EDGE = (0.0002, 0.0018)
 """The same, for the eyeball from its lids."""
 DEPTH_STEP = 0.004
 """Metres between neighbouring pixels that make an edge."""
@@ -103,7 +107,8 @@ def view_texels(chart: TextureChart, photo: PosedPhoto) -> TexelView:
     picture, matrix, scale = working
     vertices = np.ascontiguousarray(photo.vertices_camera, dtype=np.float64)
     fragments = rasterize_camera(vertices, surface.triangles, matrix, picture.shape[:2])
-    reliable = _reliable_pixels(fragments, surface, resolution * scale, scale)
+    reliable, core = _reliable_pixels(fragments, surface, resolution * scale, scale)
+    in_core = np.zeros(count, dtype=np.float32)
     normals = vertex_normals(torch.from_numpy(vertices), torch.from_numpy(surface.triangles))
     _sample(
         chart.faces,
@@ -114,10 +119,18 @@ def view_texels(chart: TextureChart, photo: PosedPhoto) -> TexelView:
         matrix,
         fragments.depth,
         reliable,
+        core,
         picture,
         colour,
         trust,
+        in_core,
     )
+    base, base_trust = vertex_means(chart, colour, trust)
+    inner_trust = vertex_means(chart, colour, trust * in_core)[1]
+    belongs = surface.region("face", "scalp", "lips", "eye_region", "left_eyeball", "right_eyeball", "mouth_interior")
+    judged = interpolated(chart, np.stack((belongs | surface.region("tongue"), plausible(surface, base, base_trust, inner_trust)), -1))
+    in_core *= judged[:, 0]
+    trust *= in_core + (1.0 - in_core) * judged[:, 1]
     if photo.light is not None:
         colour = _without_light(chart, colour, normals.numpy(), photo.light)
     return TexelView(colour, trust, resolution)
@@ -150,8 +163,8 @@ def _resampled(
 
 def _reliable_pixels(
     fragments: CameraFragments, surface: TextureSurface, per_metre: float, per_photo_pixel: float
-) -> Float[np.ndarray, "h w"]:
-    """Trust in each pixel by its distance from the edges of what it sees."""
+) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+    """Trust in each pixel by its distance from the edges of what it sees, and whether it lies well inside the head."""
     seen = fragments.face_id >= 0
     eye_faces = np.isfinite(surface.eye_position[surface.triangles].sum((1, 2)))
     eye = seen & eye_faces[fragments.face_id]
@@ -176,7 +189,8 @@ def _reliable_pixels(
         return smooth
 
     skin = ramp(seen, SILHOUETTE) * ramp(~step, OCCLUSION_EDGE)
-    return np.ascontiguousarray(np.where(eye, ramp(eye, LID_EDGE), skin), dtype=np.float32)
+    reliable = np.where(eye, ramp(eye, LID_EDGE), skin)
+    return np.ascontiguousarray(reliable, dtype=np.float32), np.ascontiguousarray(ramp(seen, CORE), dtype=np.float32)
 
 
 def _without_light(
@@ -196,7 +210,7 @@ def _without_light(
 
 @compiled
 def _sample(  # type: ignore[no-untyped-def]
-    faces, barycentric, triangles, vertices, normals, matrix, depth, reliable, picture, colour, trust
+    faces, barycentric, triangles, vertices, normals, matrix, depth, reliable, core, picture, colour, trust, in_core
 ):
     """Colour and trust of each texel; see `view_texels`."""
     height, width = depth.shape
@@ -227,6 +241,7 @@ def _sample(  # type: ignore[no-untyped-def]
             continue
         facing = min(facing, 1.0)
         trust[row] = facing * facing * (3.0 - 2.0 * facing) * reliable[line, column]
+        in_core[row] = core[line, column]
         left = min(max(x - 0.5, 0.0), width - 1.001)
         top = min(max(y - 0.5, 0.0), height - 1.001)
         i, j = int(top), int(left)
