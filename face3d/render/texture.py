@@ -30,8 +30,8 @@ def bake_texture(
     """Paint a head's texture with photos of it.
 
     What a photo shows is taken as it is, occluders included, with less weight towards grazing angles and outlines;
-    what none shows is mirrored from the other side or diffused. Every texel is filled, those outside the layout with the
-    colour of the nearest one inside, so that bilinear sampling and mipmaps find no background.
+    what none shows is mirrored from the other side or diffused. Every texel is filled, those outside the layout with
+    the colour of the nearest one inside, so that bilinear sampling and mipmaps find no background.
 
     Args:
         model: with texture coordinates.

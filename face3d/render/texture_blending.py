@@ -1,6 +1,6 @@
 """Several photos of one head become one layer of texels.
 
-Dimension letters: V vertices, N covered texels, P photos, C channels.
+Dimension letters: V vertices, N covered texels, P photos, M of any of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from face3d.render.texture_views import TexelView
 
 __all__ = ["Layer", "blend_views", "layer_of"]
 
-DECISIVENESS = 3
-"""Power of the trust: the better of two photos wins clearly, since averaging two that do not quite agree is a blur."""
+DECISIVENESS, SHARPNESS = 3, 2
+"""Powers of trust and of relative resolution: the better of two photos wins clearly, since averaging two that do not
+quite agree is a blur."""
 LARGEST_GAIN = 4.0
 """Of one photo against the mean of all."""
 LEAST_OVERLAP = 0.15
@@ -58,43 +59,39 @@ def blend_views(chart: TextureChart, views: Sequence[TexelView]) -> Layer:
     """Match the photos' colours, then blend their bands: details by the better photo, slopes of the base by all.
 
     Photos differ in exposure and white balance, which is one gain per channel in linear light (P photos, found from
-    the vertices that two of them see), and after that in what a gain cannot say. The base is therefore put together from
-    its slopes, so that no step remains where one photo takes over from another (Pérez, Gangnet and Blake, "Poisson
+    the vertices that two of them see), and after that in what a gain cannot say. The base is therefore put together
+    from its slopes, so that no step remains where one photo takes over from another (Pérez, Gangnet and Blake, "Poisson
     Image Editing", 2003).
     """
     if len(views) == 1:
         return layer_of(chart, views[0].colour, views[0].trust)
     sharpest = max(view.resolution for view in views)
-    shares = [view.trust * np.float32(view.resolution / max(sharpest, 1e-9)) for view in views]
-    layers = [
-        layer_of(chart, colour, view.trust) for colour, view in zip(_matched(chart, views, shares), views, strict=True)
-    ]
-    weights = np.stack([share**DECISIVENESS for share in shares])
-    weights /= np.maximum(weights.sum(0), 1e-12)
-    detail = sum(weight[:, None] * layer.detail for weight, layer in zip(weights, layers, strict=True))
-    trust = np.max([layer.trust for layer in layers], axis=0)
-
-    relative = [view.resolution / max(sharpest, 1e-9) for view in views]
-    at_vertices = np.stack([(layer.base_trust * r) ** DECISIVENESS for layer, r in zip(layers, relative, strict=True)])
-    along = np.stack([(layer.slope_trust * r) ** DECISIVENESS for layer, r in zip(layers, relative, strict=True)])
-    base = np.einsum("pv,pvc->vc", at_vertices, np.stack([layer.base for layer in layers]))
-    slope = np.einsum("pe,pec->ec", along, np.stack([layer.slope for layer in layers]))
-    return Layer(
-        np.asarray(detail, dtype=np.float32),
-        trust,
-        base / np.maximum(at_vertices.sum(0), 1e-12)[:, None],
-        np.max([layer.base_trust for layer in layers], axis=0),
-        slope / np.maximum(along.sum(0), 1e-12)[:, None],
-        np.max([layer.slope_trust for layer in layers], axis=0),
-    )
+    sharpness = [(view.resolution / max(sharpest, 1e-9)) ** SHARPNESS for view in views]
+    layers = [layer_of(chart, colour, view.trust) for colour, view in zip(_matched(chart, views), views, strict=True)]
+    detail, trust = _blended([layer.detail for layer in layers], [layer.trust for layer in layers], sharpness)
+    base, base_trust = _blended([layer.base for layer in layers], [layer.base_trust for layer in layers], sharpness)
+    slope, slope_trust = _blended([layer.slope for layer in layers], [layer.slope_trust for layer in layers], sharpness)
+    return Layer(detail, trust, base, base_trust, slope, slope_trust)
 
 
-def _matched(
-    chart: TextureChart, views: Sequence[TexelView], shares: Sequence[Float[np.ndarray, " N"]]
-) -> list[Float[np.ndarray, "N 3"]]:
+def _blended(
+    values: Sequence[Float[np.ndarray, "M 3"]], trusts: Sequence[Float[np.ndarray, " M"]], sharpness: Sequence[float]
+) -> tuple[Float[np.ndarray, "M 3"], Float[np.ndarray, " M"]]:
+    """Values of all photos, and the trust in what came out."""
+    blend, total, trust = np.zeros_like(values[0]), np.zeros_like(trusts[0]), np.zeros_like(trusts[0])
+    for value, own, sharp in zip(values, trusts, sharpness, strict=True):
+        weight = own**DECISIVENESS * own.dtype.type(sharp)
+        blend += weight[:, None] * value
+        trust += weight * own
+        total += weight
+    total = np.maximum(total, 1e-12)
+    return blend / total[:, None], trust / total
+
+
+def _matched(chart: TextureChart, views: Sequence[TexelView]) -> list[Float[np.ndarray, "N 3"]]:
     """Colours of the views under gains that make them agree where they overlap."""
     linear = [linear_from_srgb(view.colour) for view in views]
-    means = [vertex_means(chart, light, share) for light, share in zip(linear, shares, strict=True)]
+    means = [vertex_means(chart, light, view.trust) for light, view in zip(linear, views, strict=True)]
     gains = _gains(np.stack([mean for mean, _ in means]), np.stack([weight for _, weight in means]))
     return [
         srgb_from_linear((light * gain).clip(0.0, 1.0)).astype(np.float32)

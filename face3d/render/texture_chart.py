@@ -43,7 +43,7 @@ class TextureSurface:
         edge_weights: (E,) cotangent weights of the Laplacian on the mean head.
         regions: (V,) masks by name.
         eye_position: (V, 2) metres across the eye's optical axis, NaN for what is no eye.
-        face_density: square root of the texture's area per area of the face's skin, 1/m: times S it is texels per metre.
+        face_density: square root of the texture's area per area of the face, 1/m; times S it is texels per metre.
     """
 
     triangles: Int[np.ndarray, "F 3"]
@@ -80,7 +80,7 @@ class TextureChart:
         texels: (N,) place in the flattened texture, row by row from the top.
         faces: (N,) triangle that each shows.
         barycentric: (N, 3) where in it.
-        mirror: (N, 2) texel coordinates (x right, y down, first centre 0.5) of the mirror image; NaN where there is none.
+        mirror: (N, 2) where the mirror image is, in texels from the texture's top left corner; NaN where there is none.
         nearest: (S * S,) for every texel of the texture the row of the nearest covered one.
     """
 

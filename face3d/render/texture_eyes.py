@@ -95,9 +95,9 @@ def _part(
     return result
 
 
-def _within(
-    colour: Float[np.ndarray, " 3"], brightness: float, limits: tuple[float, float]
-) -> Float[np.ndarray, " 3"]:
+def _within(colour: Float[np.ndarray, " 3"], brightness: float, limits: tuple[float, float]) -> Float[np.ndarray, " 3"]:
     luminance = max(float(colour @ LUMINANCE), 1e-6)
-    scaled: Float[np.ndarray, " 3"] = colour * (np.clip(luminance, limits[0] * brightness, limits[1] * brightness) / luminance)
+    scaled: Float[np.ndarray, " 3"] = colour * (
+        np.clip(luminance, limits[0] * brightness, limits[1] * brightness) / luminance
+    )
     return scaled

@@ -18,7 +18,7 @@ from face3d.render.texture_sampling import sample_pixels
 
 __all__ = ["fill_texels"]
 
-SEEN_SPRING, SKIN_SPRING, HAIR_SPRING, INNER_SPRING = 1.0, 0.006, 0.15, 0.3
+SEEN_SPRING, SKIN_SPRING, EAR_SPRING, HAIR_SPRING, INNER_SPRING = 1.0, 0.006, 0.05, 0.15, 0.3
 """How strongly vertices are held to what a photo shows, to what skin or hair there should look like, and, inside the
 mouth, to the colour of mucosa; beside edges of about one."""
 MIRROR_TRUST = 0.6
@@ -81,6 +81,7 @@ def _prior(surface: TextureSurface, seen: Layer) -> tuple[Float[np.ndarray, "V 3
     hair = usual_hair(surface, seen.base, seen.base_trust, skin)
     prior = np.tile(skin, (surface.vertex_count, 1))
     strength = np.full(surface.vertex_count, SKIN_SPRING)
+    strength[surface.region("left_ear", "right_ear")] = EAR_SPRING
     if hair is not None:
         prior[scalp], strength[scalp] = hair, HAIR_SPRING
     for name, tint in (("mouth_interior", MUCOSA), ("tongue", TONGUE)):

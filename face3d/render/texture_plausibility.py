@@ -14,7 +14,7 @@ from face3d.render.texture_chart import TextureSurface
 __all__ = ["PLAIN", "likeness", "plain_skin", "plausible", "usual_colour", "usual_hair"]
 
 CHROMA_TOLERANCE = 0.22
-"""Distance of the two log ratios red/green and green/blue. Within a face they vary by about 0.1, by blush and stubble."""
+"""Distance of the two log ratios red/green and green/blue. Blush and stubble vary a face's by about 0.1."""
 DARKER, BRIGHTER = (1.1, 0.4), (0.5, 0.3)
 """Log luminance that may differ freely, as shadow and shine make it, and how softly that ends."""
 LEAST_LIGHT = 0.01
@@ -23,7 +23,7 @@ ENOUGH_VERTICES = 5
 """From so many a usual colour is taken."""
 PLAIN = 0.5
 """Trust from which a vertex is seen plainly."""
-HAIR_SEEN = 0.25
+HAIR_SEEN = 0.08
 """The same for hair, which a photo from the front shows at steep angles only."""
 
 
@@ -79,10 +79,15 @@ def usual_hair(
     trust: Float[np.ndarray, " V"],
     skin: Float[np.ndarray, " 3"],
 ) -> Float[np.ndarray, " 3"] | None:
-    """Median of what is seen of the scalp and is no skin; of all that is seen there when it is all like skin."""
+    """Median of what is seen of the scalp and is no skin, the half that is least like it, as hairlines are a mixture;
+    of all that is seen there when it is all like skin."""
     scalp = surface.region("scalp")
-    hair = usual_colour(base, trust, scalp & (likeness(base, skin) < 0.5), least=HAIR_SEEN)
-    return usual_colour(base, trust, scalp, least=HAIR_SEEN) if hair is None else hair
+    foreign = scalp & (trust > HAIR_SEEN) & (likeness(base, skin) < 0.5)
+    if foreign.sum() < ENOUGH_VERTICES:
+        return usual_colour(base, trust, scalp, least=HAIR_SEEN)
+    difference = np.linalg.norm(base[foreign] - skin, axis=1)
+    hair: Float[np.ndarray, " 3"] = np.median(base[foreign][difference >= np.median(difference)], axis=0)
+    return hair
 
 
 def likeness(colours: Float[np.ndarray, "N 3"], reference: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " N"]:

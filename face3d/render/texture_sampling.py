@@ -10,9 +10,7 @@ from face3d.render.compiled import compiled
 __all__ = ["sample_pixels", "sample_texture"]
 
 
-def sample_pixels(
-    picture: Shaped[np.ndarray, "H W C"], places: Float[np.ndarray, "N 2"]
-) -> Float[np.ndarray, "N C"]:
+def sample_pixels(picture: Shaped[np.ndarray, "H W C"], places: Float[np.ndarray, "N 2"]) -> Float[np.ndarray, "N C"]:
     """Values between pixels, float32; 0 at places that are not finite, the border's value outside.
 
     Args:
@@ -23,9 +21,8 @@ def sample_pixels(
     _sample(np.ascontiguousarray(picture), np.ascontiguousarray(places), sampled)
     return sampled
 
-def sample_texture(
-    texture: UInt8[np.ndarray, "S S 3"], uv: Float[np.ndarray, "*N 2"]
-) -> Float[np.ndarray, "*N 3"]:
+
+def sample_texture(texture: UInt8[np.ndarray, "S S 3"], uv: Float[np.ndarray, "*N 2"]) -> Float[np.ndarray, "*N 3"]:
     """Bilinear samples, sRGB in [0, 255], float32.
 
     Args:

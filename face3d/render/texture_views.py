@@ -20,14 +20,15 @@ from face3d.render.compiled import compiled
 from face3d.render.rasterize_numba import CameraFragments, rasterize_camera
 from face3d.render.shading import spherical_harmonics_shading, vertex_normals
 from face3d.render.texture_chart import TextureChart, TextureSurface, interpolated, vertex_means
+from face3d.render.texture_diffusion import diffused
 from face3d.render.texture_plausibility import plausible
 
 __all__ = ["PosedPhoto", "TexelView", "pixels_per_metre", "view_texels"]
 
 FACING = (0.12, 0.5)
-"""Cosines between the surface's normal and the line of sight: nothing is taken below the first, all above the second."""
+"""Cosines between the surface's normal and the line of sight: nothing is taken below the first."""
 DEPTH_BIAS = 0.0007
-"""Metres. How far behind the nearest surface a point still counts as seen; less than what a lid stands before its eye."""
+"""Metres. How far behind the nearest surface a point still counts as seen: less than a lid before its eye."""
 SILHOUETTE = (0.001, 0.007)
 """Metres from the head's outline in the photo between which trust grows from 0 to 1: a fit that is a millimetre off
 must not bring the background in."""
@@ -44,8 +45,11 @@ LEAST_BLUR = 1.0
 """Pixels of the photo. No ramp is shorter, as lenses and Bayer filters mix about so many."""
 LARGEST_WORKING_SIDE = 1.5
 """Longer side of the resampled photo, in sides of the texture, at most."""
-LEAST_SHADING = 0.2
+LEAST_SHADING = 0.35
 """Of the brightest third: darker places are not brightened further when light is divided out."""
+LIGHT_SPRING = 0.25
+"""Beside the mesh's edges of about one: shading is smoothed over about two of them, as skin scatters light and normals
+of lids and lips are less sure than those of cheeks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +60,7 @@ class PosedPhoto:
         pixels: (H, W, 3) RGB, upright.
         vertices_camera: (V, 3) the posed head, OpenCV camera frame, metres.
         intrinsics: (3, 3) K in pixels of the photo.
-        light: (9, 3) spherical harmonics to divide out (DECA's order, linear RGB, normals in the camera frame), or None.
+        light: (9, 3) spherical harmonics to divide out, or None: DECA's order, linear RGB, normals in the camera frame.
     """
 
     pixels: UInt8[np.ndarray, "H W 3"]
@@ -128,7 +132,9 @@ def view_texels(chart: TextureChart, photo: PosedPhoto) -> TexelView:
     base, base_trust = vertex_means(chart, colour, trust)
     inner_trust = vertex_means(chart, colour, trust * in_core)[1]
     belongs = surface.region("face", "scalp", "lips", "eye_region", "left_eyeball", "right_eyeball", "mouth_interior")
-    judged = interpolated(chart, np.stack((belongs | surface.region("tongue"), plausible(surface, base, base_trust, inner_trust)), -1))
+    judged = interpolated(
+        chart, np.stack((belongs | surface.region("tongue"), plausible(surface, base, base_trust, inner_trust)), -1)
+    )
     in_core *= judged[:, 0]
     trust *= in_core + (1.0 - in_core) * judged[:, 1]
     if photo.light is not None:
@@ -202,6 +208,8 @@ def _without_light(
     shading = spherical_harmonics_shading(
         torch.from_numpy(normals)[None], torch.from_numpy(np.asarray(light, dtype=np.float64))[None]
     )[0].numpy()
+    springs = np.full(len(shading), LIGHT_SPRING)
+    shading = diffused(chart.surface, np.zeros((len(chart.surface.edges), 3)), shading, springs)
     bright = np.quantile(shading, 2 / 3, axis=0)
     shading = np.maximum(shading, np.maximum(LEAST_SHADING * bright, 1e-3))
     albedo = linear_from_srgb(colour) / interpolated(chart, shading)
