@@ -15,8 +15,8 @@ from jaxtyping import Float, UInt8
 from face3d.assets import AssetUse
 from face3d.camera import Intrinsics, project
 from face3d.export import Mesh, export_gltf, export_mtl, export_obj, export_ply, export_stl
-from face3d.export.mesh import Unit
-from face3d.export.obj import MATERIAL_FILE, TEXTURE_FILE
+from face3d.export.mesh import TEXTURE_FILE, Unit
+from face3d.export.obj import MATERIAL_FILE
 from face3d.fit import Scale
 from face3d.head import HeadGeometry, HeadModel
 from face3d.landmarks import FaceLandmarks

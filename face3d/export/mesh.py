@@ -14,13 +14,16 @@ from jaxtyping import Float, Int, UInt8
 from face3d import __version__
 from face3d.errors import ArgumentError
 
-__all__ = ["GENERATOR", "Mesh", "Unit", "in_unit"]
+__all__ = ["GENERATOR", "TEXTURE_FILE", "Mesh", "Unit", "in_unit"]
 
 Unit: TypeAlias = Literal["m", "mm"]
 """Length unit of a file."""
 
 GENERATOR = f"face3d {__version__}"
 """Who wrote the file, for the formats that have a place for it."""
+
+TEXTURE_FILE = "texture.png"
+"""The picture that formats without room for one name; it belongs beside them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from face3d.export.mesh import GENERATOR, Mesh, Unit, in_unit
+from face3d.export.mesh import GENERATOR, TEXTURE_FILE, Mesh, Unit, in_unit
 
-__all__ = ["MATERIAL_FILE", "TEXTURE_FILE", "export_mtl", "export_obj"]
+__all__ = ["MATERIAL_FILE", "export_mtl", "export_obj"]
 
-MATERIAL_FILE, TEXTURE_FILE = "head.mtl", "texture.png"
-"""Names of the files that belong beside a textured OBJ."""
+MATERIAL_FILE = "head.mtl"
+"""Name of the material's file, which belongs beside a textured OBJ."""
 MATERIAL = "skin"
 
 DECIMALS = {"m": 9, "mm": 6}

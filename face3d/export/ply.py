@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
-from face3d.export.mesh import GENERATOR, Mesh, Unit, in_unit
+from face3d.export.mesh import GENERATOR, TEXTURE_FILE, Mesh, Unit, in_unit
 from face3d.render.texture_sampling import sample_texture
 
 __all__ = ["export_ply"]
 
 
-def export_ply(mesh: Mesh, *, unit: Unit = "m") -> bytes:
+def export_ply(mesh: Mesh, *, unit: Unit = "m", texture_file: str = TEXTURE_FILE) -> bytes:
     """Write a mesh as PLY with float32 coordinates (exact to 0.02 micrometres for a head).
 
     Vertices and faces keep their order and number. Texture coordinates are `s`, `t` of the vertices, or, where faces
-    index them separately, a `texcoord` list of the faces, as MeshLab reads and writes it. Colours are the mesh's own or
-    taken from its texture, since the format has no place for a picture.
+    index them separately, a `texcoord` list of the faces, as MeshLab reads and writes it. A texture is
+    named in a comment, as MeshLab writes it, and gives the vertices their colours unless the mesh has its own.
 
     Args:
         mesh: what to write.
         unit: "m" or "mm"; a comment in the header says which.
+        texture_file: name of the picture beside the file, used if the mesh has a texture.
     """
     vertex_fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4")]
     columns = list(in_unit(mesh.vertices, unit).T)
@@ -52,6 +53,7 @@ def export_ply(mesh: Mesh, *, unit: Unit = "m") -> bytes:
         "format binary_little_endian 1.0",
         f"comment {GENERATOR}",
         f"comment unit: {unit}; +x the subject's left, +y up, +z out of the face",
+        *([] if mesh.texture is None else [f"comment TextureFile {texture_file}"]),
         f"element vertex {len(vertices)}",
         *[f"property {type_names[kind]} {field}" for field, kind in vertex_fields],
         f"element face {len(faces)}",
