@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from face3d.media.colour import linear_from_srgb, srgb_from_linear
+from face3d.render.studio_light import IRIS_RADIUS, PUPIL_RADIUS
 from face3d.render.texture_chart import TextureChart
 
 __all__ = ["fill_eyes"]
 
-PUPIL_RADIUS, IRIS_RADIUS = 0.0019, 0.00585
-"""Metres: a pupil in daylight; half the visible iris, as in `face3d.render.studio_light`."""
 PUPIL_EDGE, IRIS_EDGE = 0.0004, 0.0009
 """Metres over which the parts fade into each other."""
 INSIDE_IRIS, BESIDE_IRIS = (0.0024, 0.0050), (0.0068, 0.0110)

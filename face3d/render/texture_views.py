@@ -34,11 +34,12 @@ SILHOUETTE = (0.001, 0.007)
 must not bring the background in."""
 OCCLUSION_EDGE = (0.0, 0.0025)
 """The same, from where a nearer part of the head covers a farther one."""
-CORE = (0.006, 0.02)
-"""The same, between which a photo is taken at its word: closer to the outline, and on neck and ears everywhere, only
-what looks like the person's skin or hair is believed."""
 LID_EDGE = (0.0002, 0.0018)
 """The same, for the eyeball from its lids."""
+CORE = (0.006, 0.02)
+"""Metres from the head's outline between which a photo comes to be taken at its word. Closer to the outline, and outside
+CORE_REGIONS everywhere, as on neck and ears, only what looks like the person's skin or hair is believed."""
+CORE_REGIONS = ("face", "scalp", "lips", "eye_region", "left_eyeball", "right_eyeball", "mouth_interior", "tongue")
 DEPTH_STEP = 0.004
 """Metres between neighbouring pixels that make an edge."""
 LEAST_BLUR = 1.0
@@ -131,12 +132,13 @@ def view_texels(chart: TextureChart, photo: PosedPhoto) -> TexelView:
     )
     base, base_trust = vertex_means(chart, colour, trust)
     inner_trust = vertex_means(chart, colour, trust * in_core)[1]
-    belongs = surface.region("face", "scalp", "lips", "eye_region", "left_eyeball", "right_eyeball", "mouth_interior")
-    judged = interpolated(
-        chart, np.stack((belongs | surface.region("tongue"), plausible(surface, base, base_trust, inner_trust)), -1)
-    )
-    in_core *= judged[:, 0]
-    trust *= in_core + (1.0 - in_core) * judged[:, 1]
+    core_region = surface.region(*CORE_REGIONS)
+    if not core_region.any():
+        core_region[:] = True
+    believed = plausible(surface, base, base_trust, inner_trust)
+    of_core, of_colour = interpolated(chart, np.stack((core_region, believed), -1)).T
+    in_core *= of_core
+    trust *= in_core + (1.0 - in_core) * of_colour
     if photo.light is not None:
         colour = _without_light(chart, colour, normals.numpy(), photo.light)
     return TexelView(colour, trust, resolution)

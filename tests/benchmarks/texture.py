@@ -81,7 +81,8 @@ def main() -> None:
     model = load_head()
     with tempfile.TemporaryDirectory() as folder, open_detector("mediapipe") as detector:
         photos = [read_image(Path(name)) for name in sys.argv[1:]] or package_photos(Path(folder))
-        differences, ratios = [], []
+        differences: list[float] = []
+        ratios: list[float] = []
         for photo in photos:
             name = "given" if photo.path is None else photo.path.name
             for number in range(len(detector.detect(photo.pixels))):

@@ -10,7 +10,7 @@ import torch
 
 from face3d.errors import ArgumentError
 from face3d.fit.light import light_basis
-from face3d.head import load_head
+from face3d.head import HeadModel, load_head
 from face3d.media.colour import linear_from_srgb, srgb_from_linear
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
 from face3d.render.shading import vertex_normals
@@ -169,6 +169,15 @@ def test_a_head_behind_the_camera_or_out_of_the_picture_is_plain(model, front):
         texture = bake_texture(model, [photo], size=256)
         assert texture[texels_of(model, "forehead", size=256)].std(axis=0).max() < 1
         assert texture[texels_of(model, "face", size=256)].std(axis=0).max() < 12
+
+
+def test_a_head_that_names_no_regions_is_painted_all_the_same(model, truth, front):
+    """Somebody's own head file: the face comes back, everything is filled."""
+    bare = HeadModel(replace(model.arrays(), regions={}, point_sets={}))
+    texture = bake_texture(bare, [front], size=SIZE)
+    error = np.abs(texture.astype(float) - truth).mean(-1)
+    assert error[texels_of(model, "nose", "forehead")].mean() < 3
+    assert (texture[texels_of(model, "face", "scalp")].astype(int)[:, 2] <= 160).all()
 
 
 def test_size_follows_the_photo(model, front):
