@@ -37,7 +37,7 @@ OCCLUSION_EDGE = (0.0, 0.0025)
 LID_EDGE = (0.0002, 0.0018)
 """The same, for the eyeball from its lids."""
 CORE = (0.006, 0.02)
-"""Metres from the head's outline between which a photo comes to be taken at its word. Closer to the outline, and outside
+"""Metres from the head's outline between which a photo comes to be taken at its word. Closer to it, and outside
 CORE_REGIONS everywhere, as on neck and ears, only what looks like the person's skin or hair is believed."""
 CORE_REGIONS = ("face", "scalp", "lips", "eye_region", "left_eyeball", "right_eyeball", "mouth_interior", "tongue")
 DEPTH_STEP = 0.004
