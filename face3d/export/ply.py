@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from face3d.export.mesh import GENERATOR, TEXTURE_FILE, Mesh, Unit, in_unit
-from face3d.render.texture_sampling import sample_texture
+from face3d.render.texture_sampling import sample_uv
 
 __all__ = ["export_ply"]
 
@@ -70,7 +70,7 @@ def _colours_from_texture(texture: UInt8[np.ndarray, "H W 3"], mesh: Mesh) -> UI
     if mesh.uv is None or corner_uv is None:
         raise AssertionError("Mesh has checked that a texture comes with uv")
     vertices, places = mesh.triangles.reshape(-1), corner_uv.reshape(-1)
-    shown = sample_texture(texture, mesh.uv)[places]
+    shown = sample_uv(texture, mesh.uv)[places]
     count = np.bincount(vertices, minlength=len(mesh.vertices))
     total = np.stack([np.bincount(vertices, shown[:, k], minlength=len(mesh.vertices)) for k in range(3)], -1)
     means = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], 128.0)

@@ -8,17 +8,18 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
+from trimesh.creation import icosphere
 
 from face3d.errors import ArgumentError
+from face3d.fit.harmonics import harmonics
 from face3d.head import HeadModel
 from face3d.media.colour import linear_from_srgb
-from face3d.render.portrait import sphere_directions
 from face3d.render.shading import SPHERICAL_HARMONICS_CONSTANTS, vertex_normals
 from face3d.render.texture_chart import texture_chart, vertex_means
 from face3d.render.texture_plausibility import plain_skin
 from face3d.render.texture_views import PosedPhoto, view_texels
 
-__all__ = ["SKIN_ALBEDO", "estimate_light", "light_basis", "photo_light"]
+__all__ = ["SKIN_ALBEDO", "estimate_light", "photo_light"]
 
 SKIN_ALBEDO = (0.44, 0.25, 0.17)
 """Linear RGB reflectance of skin, between light and dark: what a colour is taken for where nothing else is known."""
@@ -33,13 +34,6 @@ OUTLIER = 2.5
 LEAST_POINTS = 30
 SKETCH_SIZE = 256
 """Side of the texture whose texels tell the colours of a photo's vertices."""
-
-
-def light_basis(normals: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 9"]:
-    """The nine basis functions times their constants, in DECA's order (`SPHERICAL_HARMONICS_CONSTANTS`)."""
-    x, y, z = np.asarray(normals, dtype=np.float64).T
-    functions = (np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3.0 * z * z - 1.0)
-    return np.stack(functions, -1) * SPHERICAL_HARMONICS_CONSTANTS
 
 
 def estimate_light(
@@ -77,8 +71,8 @@ def estimate_light(
     if usable.sum() < LEAST_POINTS:
         raise ArgumentError(f"light needs {LEAST_POINTS} points of known colour, not {usable.sum()}")
     seen, reflectance, count = seen[usable], reflectance[usable], count[usable] / count[usable].sum()
-    basis = light_basis(normals[usable])
-    around = light_basis(sphere_directions(200))
+    basis = harmonics(normals[usable])
+    around = harmonics(np.asarray(icosphere(subdivisions=2).vertices))
 
     trust, held = np.ones(len(seen)), np.zeros((len(around), 3))
     light = np.zeros((9, 3))

@@ -18,15 +18,7 @@ from face3d.render.rasterize_numba import check_triangles, rasterize_camera
 from face3d.render.shading import vertex_normals
 from face3d.render.studio_light import shade_samples
 
-__all__ = [
-    "HeadAppearance",
-    "ambient_visibility",
-    "head_appearance",
-    "model_appearance",
-    "portrait",
-    "shaded_layer",
-    "sphere_directions",
-]
+__all__ = ["HeadAppearance", "ambient_visibility", "head_appearance", "model_appearance", "portrait", "shaded_layer"]
 
 CLAY = (0.60, 0.57, 0.54)
 """Linear RGB of the surface where nothing else is known: light warm grey, so that shading shows shape."""
@@ -142,7 +134,7 @@ def ambient_visibility(
     intrinsics = np.array([[focal, 0.0, side / 2], [0.0, focal, side / 2], [0.0, 0.0, 1.0]])
     normals = _normals(unit, triangles)
     reached, total = np.zeros(len(points)), np.full(len(points), 1e-6)
-    for towards in sphere_directions(directions):
+    for towards in _sphere_directions(directions):
         camera = unit @ _facing(towards).T + [0.0, 0.0, distance]
         depth = rasterize_camera(camera, triangles, intrinsics, (side, side)).depth
         column, row = (camera[:, :2] / camera[:, 2:] * focal + side / 2).astype(int).clip(0, side - 1).T
@@ -291,7 +283,7 @@ def _covered_box(
     return (left, top, right, bottom) if right > left and bottom > top else None
 
 
-def sphere_directions(count: int) -> Float[np.ndarray, "N 3"]:
+def _sphere_directions(count: int) -> Float[np.ndarray, "N 3"]:
     """Unit vectors spread evenly: the Fibonacci lattice."""
     k = np.arange(count) + 0.5
     z = 1 - 2 * k / count

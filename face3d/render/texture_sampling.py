@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped, UInt8
 
 from face3d.render.compiled import compiled
 
-__all__ = ["sample_pixels", "sample_texture"]
+__all__ = ["sample_pixels", "sample_uv"]
 
 
 def sample_pixels(picture: Shaped[np.ndarray, "H W C"], places: Float[np.ndarray, "N 2"]) -> Float[np.ndarray, "N C"]:
@@ -22,7 +22,7 @@ def sample_pixels(picture: Shaped[np.ndarray, "H W C"], places: Float[np.ndarray
     return sampled
 
 
-def sample_texture(texture: UInt8[np.ndarray, "S S 3"], uv: Float[np.ndarray, "*N 2"]) -> Float[np.ndarray, "*N 3"]:
+def sample_uv(texture: UInt8[np.ndarray, "S S 3"], uv: Float[np.ndarray, "*N 2"]) -> Float[np.ndarray, "*N 3"]:
     """Bilinear samples, sRGB in [0, 255], float32.
 
     Args:

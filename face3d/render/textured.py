@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from face3d.render.rasterize_numba import CameraFragments, interpolate_attributes, rasterize_camera
-from face3d.render.texture_sampling import sample_texture
+from face3d.render.texture_sampling import sample_uv
 
 __all__ = ["textured_layer"]
 
@@ -39,5 +39,5 @@ def textured_layer(
     fragments = rasterize_camera(vertices_camera, triangles, intrinsics, image_size)
     seen = fragments.face_id >= 0
     picture = np.zeros((*seen.shape, 3), dtype=np.float32)
-    picture[seen] = sample_texture(texture, interpolate_attributes(fragments, uv_triangles, uv)[seen])
+    picture[seen] = sample_uv(texture, interpolate_attributes(fragments, uv_triangles, uv)[seen])
     return picture, fragments

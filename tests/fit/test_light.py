@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d.errors import ArgumentError
-from face3d.fit.light import SKIN_ALBEDO, estimate_light, light_basis, photo_light
+from face3d.fit.harmonics import harmonics
+from face3d.fit.light import SKIN_ALBEDO, estimate_light, photo_light
 from face3d.head import load_head
 from face3d.media.colour import srgb_from_linear
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
-from face3d.render.shading import spherical_harmonics_shading, vertex_normals
+from face3d.render.shading import vertex_normals
 from face3d.render.texture_views import PosedPhoto
 from tests.render.textured_heads import turned
 
@@ -33,12 +34,6 @@ def positive_light(seed: int) -> np.ndarray:
     return light
 
 
-def test_the_basis_is_the_shading_of_decas():
-    normals, light = normals_towards_the_camera(50), positive_light(1)
-    expected = spherical_harmonics_shading(torch.tensor(normals)[None], torch.tensor(light)[None])[0].numpy()
-    np.testing.assert_allclose(light_basis(normals) @ light, expected, atol=1e-12)
-
-
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000))
 def test_shading_is_found_under_outliers(seed):
@@ -46,11 +41,11 @@ def test_shading_is_found_under_outliers(seed):
     random = np.random.default_rng(seed)
     normals, light = normals_towards_the_camera(800, seed), positive_light(seed)
     albedo = np.broadcast_to(SKIN_ALBEDO, (800, 3)) * random.uniform(0.95, 1.05, (800, 1))
-    colours = albedo * (light_basis(normals) @ light)
+    colours = albedo * (harmonics(normals) @ light)
     colours[random.permutation(800)[:160]] = random.uniform(0, 1, (160, 3)) ** 3
     found = estimate_light(colours, normals)
-    shading = light_basis(normals) @ light
-    error = np.abs(light_basis(normals) @ found - shading).mean(0) / shading.mean(0)
+    shading = harmonics(normals) @ light
+    error = np.abs(harmonics(normals) @ found - shading).mean(0) / shading.mean(0)
     assert error.max() < 0.03
 
 
@@ -65,17 +60,17 @@ def test_no_direction_is_dark_however_the_face_is_lit(seed):
     light = estimate_light(shading[:, None] * SKIN_ALBEDO + 1e-3, normals)
     everywhere = random.normal(size=(2000, 3))
     everywhere /= np.linalg.norm(everywhere, axis=1, keepdims=True)
-    assert (light_basis(everywhere) @ light).min() > 0.0
+    assert (harmonics(everywhere) @ light).min() > 0.0
 
 
 def test_weights_say_which_points_count():
     normals, light = normals_towards_the_camera(400), positive_light(3)
-    colours = SKIN_ALBEDO * (light_basis(normals) @ light)
+    colours = SKIN_ALBEDO * (harmonics(normals) @ light)
     wrong = np.arange(400) < 250
     colours[wrong] *= [0.2, 1.5, 3.0]
     found = estimate_light(colours, normals, weights=(~wrong).astype(float))
-    shading = light_basis(normals) @ light
-    assert np.abs(light_basis(normals) @ found - shading).mean() < 0.03 * shading.mean()
+    shading = harmonics(normals) @ light
+    assert np.abs(harmonics(normals) @ found - shading).mean() < 0.03 * shading.mean()
 
 
 def test_unusable_arguments():
@@ -97,14 +92,14 @@ def test_a_photo_tells_its_light_up_to_the_colour_of_skin():
     light = np.zeros((9, 3))
     light[0], light[1], light[3] = [3.2, 3.0, 2.8], 0.5, -0.4
     normals = vertex_normals(torch.tensor(camera), model.triangles).numpy()
-    shading = light_basis(normals) @ light
+    shading = harmonics(normals) @ light
     fragments = rasterize_camera(camera, triangles, intrinsics, (400, 400))
     lit = interpolate_attributes(fragments, triangles, shading * [0.35, 0.22, 0.16])
     pixels = np.rint(255 * srgb_from_linear(lit.clip(0, 1))).astype(np.uint8)
     found = photo_light(model, PosedPhoto(pixels, camera, intrinsics))
     assert found is not None
     facing = normals[:, 2] < -0.5
-    ratio = (light_basis(normals[facing]) @ found) / shading[facing]
+    ratio = (harmonics(normals[facing]) @ found) / shading[facing]
     assert np.abs(ratio / np.median(ratio, axis=0) - 1).mean() < 0.03
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from face3d.errors import ArgumentError
-from face3d.fit.light import light_basis
+from face3d.fit.harmonics import harmonics
 from face3d.head import HeadModel, load_head
 from face3d.media.colour import linear_from_srgb, srgb_from_linear
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
@@ -130,7 +130,7 @@ def test_light_is_divided_out(model, truth, front):
     triangles = model.triangles.numpy()
     normals = vertex_normals(torch.tensor(front.vertices_camera), model.triangles).numpy()
     fragments = rasterize_camera(front.vertices_camera, triangles, front.intrinsics, front.pixels.shape[:2])
-    shading = interpolate_attributes(fragments, triangles, light_basis(normals) @ light, background=1.0)
+    shading = interpolate_attributes(fragments, triangles, harmonics(normals) @ light, background=1.0)
     lit = srgb_from_linear((linear_from_srgb(front.pixels / 255.0) * shading).clip(0, 1))
     photo = replace(front, pixels=np.rint(lit * 255).astype(np.uint8))
     face = texels_of(model, "nose", "forehead", "face") & ~texels_of(model, "eye_region", "lips")

@@ -11,7 +11,7 @@ from face3d.errors import ArgumentError
 from face3d.head import HeadModel, load_head
 from face3d.render.texture_chart import interpolated, texture_chart, texture_surface, vertex_means
 from face3d.render.texture_diffusion import diffused, extended
-from face3d.render.texture_sampling import sample_pixels, sample_texture
+from face3d.render.texture_sampling import sample_pixels, sample_uv
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,5 @@ def test_sampling_between_pixels():
     places = np.array([[0.5, 0.5], [1.0, 0.5], [1.0, 1.0], [1.5, 1.5], [-9.0, 99.0], [np.nan, 1.0]])
     np.testing.assert_allclose(sample_pixels(picture, places)[:, 0], [0, 5, 15, 30, 20, 0])
     texture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    np.testing.assert_allclose(
-        sample_texture(texture, np.array([[0.25, 0.75], [0.75, 0.25]])), [[0, 1, 2], [9, 10, 11]]
-    )
-    assert sample_texture(texture, np.zeros((4, 5, 2))).shape == (4, 5, 3)
+    np.testing.assert_allclose(sample_uv(texture, np.array([[0.25, 0.75], [0.75, 0.25]])), [[0, 1, 2], [9, 10, 11]])
+    assert sample_uv(texture, np.zeros((4, 5, 2))).shape == (4, 5, 3)
