@@ -17,12 +17,14 @@ from face3d.camera import Intrinsics, project
 from face3d.export import Mesh, export_gltf, export_obj, export_ply, export_stl
 from face3d.export.mesh import Unit
 from face3d.fit import Scale
+from face3d.fit.responses import response_of
 from face3d.head import HeadGeometry, HeadModel
 from face3d.landmarks import FaceLandmarks
 from face3d.measure import Measurement
 from face3d.media import write_image
-from face3d.render.overlay import overlay, panel
-from face3d.render.portrait import model_appearance
+from face3d.render.overlay import OverlayStyle, landmark_overlay, overlay, panel, wireframe_overlay
+from face3d.render.portrait import HeadAppearance, model_appearance
+from face3d.report import result_page, write_pictures
 
 __all__ = ["MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruction"]
 
@@ -92,15 +94,31 @@ class Reconstruction:
             identity=self.identity, expression=self.expression, jaw=self.jaw, neck=self.neck, eyes=self.eyes
         )
 
-    def overlay(self, photo: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    def appearance(self) -> HeadAppearance:
+        """Colours of this head: those of its model's regions."""
+        return model_appearance(self.model, _vertices(self.neutral()))
+
+    def overlay(
+        self,
+        photo: UInt8[np.ndarray, "H W 3"],
+        *,
+        style: OverlayStyle = "shaded",
+        appearance: HeadAppearance | None = None,
+    ) -> UInt8[np.ndarray, "H W 3"]:
         """The posed head drawn over its photo.
 
         Args:
             photo: RGB, upright, the size that was reconstructed.
+            style: "shaded", "wireframe", or "landmarks": the detected ones (green), where the fitted head has them
+                (orange), and what is left between the two.
+            appearance: colours of the head; by default `appearance()`.
         """
-        look = model_appearance(self.model, _vertices(self.neutral()))
-        triangles = self.model.triangles.cpu().numpy()
-        return overlay(photo, self._posed_in_camera(), triangles, self.intrinsics.matrix, appearance=look)
+        vertices, triangles, intrinsics = self.posed_in_camera(), self.model.triangles.cpu().numpy(), self.intrinsics
+        if style == "landmarks":
+            return landmark_overlay(photo, *self.matched_landmarks())
+        if style == "wireframe":
+            return wireframe_overlay(photo, vertices, triangles, intrinsics.matrix)
+        return overlay(photo, vertices, triangles, intrinsics.matrix, appearance=appearance or self.appearance())
 
     def panel(self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640) -> UInt8[np.ndarray, "tile 4*tile 3"]:
         """Side by side: the face with its landmarks, the overlay, the neutral head from the front and half turned.
@@ -109,14 +127,13 @@ class Reconstruction:
             photo: RGB, upright, the size that was reconstructed.
             tile: side of each picture in pixels.
         """
-        neutral = _vertices(self.neutral())
         return panel(
             photo,
-            self._posed_in_camera(),
+            self.posed_in_camera(),
             self.model.triangles.cpu().numpy(),
             self.intrinsics.matrix,
-            neutral,
-            appearance=model_appearance(self.model, neutral),
+            _vertices(self.neutral()),
+            appearance=self.appearance(),
             landmarks=self.landmarks.points[:, :2],
             tile=tile,
         )
@@ -138,6 +155,14 @@ class Reconstruction:
                 "pixels": pixels[0].cpu().numpy(),
             }
         return found
+
+    def matched_landmarks(self) -> tuple[Float[np.ndarray, "N 2"], Float[np.ndarray, "N 2"]]:
+        """The landmarks that the fit used, in pixels: as detected, and of the fitted head's surface."""
+        response = response_of(self.model, self.landmarks.topology)
+        corners = self.model.triangles.cpu().numpy()[response.triangles]
+        places = np.einsum("nk,nkc->nc", response.barycentric, self.posed_in_camera()[corners])
+        pixels = places @ self.intrinsics.matrix.T
+        return self.landmarks.points[response.indices, :2], pixels[:, :2] / pixels[:, 2:]
 
     def summary(self) -> dict[str, Any]:
         """What reconstruction.json holds; plain numbers, strings, lists and dictionaries."""
@@ -167,7 +192,8 @@ class Reconstruction:
             "warnings": list(self.warnings),
         }
 
-    def _posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
+    def posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
+        """Vertices of the posed head in the camera's frame (OpenCV), metres."""
         return _vertices(self.posed()) @ self.camera_from_head[:3, :3].T + self.camera_from_head[:3, 3]
 
 
@@ -178,6 +204,7 @@ def write_reconstruction(
     *,
     formats: tuple[str, ...],
     unit: Unit,
+    pictures: tuple[str, ...] = (),
 ) -> None:
     """Write every file of a result into an existing folder.
 
@@ -185,14 +212,15 @@ def write_reconstruction(
         photo: the pixels that the result was made from.
         formats: of the meshes; names in `MESH_FORMATS`.
         unit: "m" or "mm", for formats that do not fix it.
+        pictures: more of them; names in `face3d.report.PICTURES`.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    for stem, geometry in (("head_neutral", result.neutral()), ("head_posed", result.posed())):
-        mesh = _mesh(result.model, geometry)
+    meshes = {"neutral": _mesh(result.model, result.neutral()), "posed": _mesh(result.model, result.posed())}
+    for state, mesh in meshes.items():
         for name in formats:
-            (folder / f"{stem}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
+            (folder / f"head_{state}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
     np.savez(
         folder / "parameters.npz",
         identity=result.identity,
@@ -207,8 +235,12 @@ def write_reconstruction(
     _write_json(folder / "landmarks.json", _landmarks_document(result))
     measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}
     _write_json(folder / "measurements.json", measurements)
-    write_image(folder / "overlay.png", result.overlay(photo))
+    look = result.appearance()
+    write_image(folder / "overlay.png", result.overlay(photo, appearance=look))
+    write_pictures(pictures, result, photo, look, folder)
     _write_json(folder / "reconstruction.json", result.summary())
+    page = result_page(result, photo, meshes, look, folder)
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _landmarks_document(result: Reconstruction) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import pytest
 
 from face3d.errors import ArgumentError
 from face3d.head import load_open_head
-from face3d.render.overlay import draw_points, overlay, panel
+from face3d.render.marks import draw_points
+from face3d.render.overlay import overlay, panel
 from face3d.render.portrait import (
     HeadAppearance,
     ambient_visibility,

@@ -1,0 +1,200 @@
+"""The page of one result: what the photo became, how large it is, and how sure all of that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from face3d.export import Mesh, export_gltf
+from face3d.measure import CALLIPER
+from face3d.measure.dimensions import TAPE
+from face3d.render.overlay import crop_around_head, landmark_overlay, overlay, wireframe_overlay
+from face3d.render.portrait import HeadAppearance, portrait
+from face3d.render.studio_light import vertex_colours
+from face3d.report.page import MODEL_VIEWER_VERSION, glb_uri, jpeg_uri, render_page
+from face3d.report.words import camera_sentence, file_purpose, grouped, size_sentence, size_source, spoken
+
+if TYPE_CHECKING:
+    from face3d.reconstruction import Reconstruction
+
+__all__ = ["result_page"]
+
+TILE = 880
+"""Side of the pictures around the head, pixels: sharp on a phone's dense screen and across half of a desktop's."""
+POSTER = 640
+OPACITY = 0.8
+
+HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
+"""Measurements that stand large at the top, where the head model has them."""
+EYE_DISTANCE = ("pupil_left", "pupil_right")
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    key: str
+    label: str
+    uri: str
+    alt: str
+
+
+def result_page(
+    result: Reconstruction,
+    photo: UInt8[np.ndarray, "H W 3"],
+    meshes: Mapping[str, Mesh],
+    look: HeadAppearance,
+    folder: Path | None = None,
+) -> str:
+    """Describe a result as one HTML file that needs no other and no network.
+
+    Args:
+        result: what to describe.
+        photo: the pixels that it was made from.
+        meshes: "neutral" and "posed", head frame; the neutral one's vertices carry the lines of the measurements.
+        look: colours of the head.
+        folder: where the result's files lie next to the page; their names and sizes are listed.
+    """
+    measurements = [
+        {
+            "heading": heading,
+            "rows": [{"name": name, "label": spoken(name), **_measured(result, name)} for name in names],
+        }
+        for heading, names in grouped(result.measurements).items()
+    ]
+    matrix = result.intrinsics.matrix
+    return render_page(
+        "result.html",
+        title=result.name,
+        source=result.source,
+        headlines=[
+            {"label": spoken(name), **_measured(result, name)} for name in HEADLINES if name in result.measurements
+        ],
+        warnings=result.warnings,
+        pictures=_pictures(result, photo, look),
+        models=_models(meshes, look),
+        size=size_sentence(result.scale.value, result.scale.sigma),
+        size_sources=[
+            {"rests_on": size_source(source.name), "value": source.value, "sigma": source.sigma}
+            for source in result.scale.sources
+        ],
+        measurements=measurements,
+        lines=_measured_lines(result),
+        camera={
+            "sentence": camera_sentence(result.intrinsics.source),
+            "focal": float(matrix[0, 0]),
+            "focal_sigma": result.intrinsics.focal_sigma,
+            "centre": (float(matrix[0, 2]), float(matrix[1, 2])),
+            "size": result.intrinsics.image_size,
+            "field_of_view": math.degrees(2 * math.atan(max(result.intrinsics.image_size) / 2 / matrix[0, 0])),
+            "distance": float(result.camera_from_head[2, 3]),
+        },
+        fit={
+            "residual": result.residual,
+            "detector": result.landmarks.detector,
+            "landmarks": len(result.landmarks.points),
+            "score": float(result.landmarks.score),
+            "model": result.model.name,
+        },
+        files=[] if folder is None else _files(folder),
+        assets=result.assets,
+        seconds=_seconds(result.timings),
+        viewer_version=MODEL_VIEWER_VERSION,
+    )
+
+
+def _pictures(
+    result: Reconstruction, photo: UInt8[np.ndarray, "H W 3"], look: HeadAppearance
+) -> list[_Picture]:
+    """The square around the head in every style that the page can switch between."""
+    vertices, triangles = result.posed_in_camera(), result.model.triangles.cpu().numpy()
+    plain, tile_from_photo = crop_around_head(photo, vertices, result.intrinsics.matrix, TILE)
+    intrinsics = tile_from_photo @ result.intrinsics.matrix
+    scale, shift = np.diag(tile_from_photo)[:2], tile_from_photo[:2, 2]
+    detected, fitted = (points * scale + shift for points in result.matched_landmarks())
+    shaded = overlay(plain, vertices, triangles, intrinsics, appearance=look, opacity=OPACITY)
+    wireframe = wireframe_overlay(plain, vertices, triangles, intrinsics)
+    landmarks = landmark_overlay(plain, detected, fitted)
+    name = result.name
+    return [
+        _Picture("shaded", "Shaded", jpeg_uri(shaded), f"The fitted head drawn over the photo {name}"),
+        _Picture("wireframe", "Wireframe", jpeg_uri(wireframe), f"The fitted mesh's edges over the photo {name}"),
+        _Picture("landmarks", "Landmarks", jpeg_uri(landmarks), f"Detected and fitted landmarks in the photo {name}"),
+        _Picture("photo", "Photo", jpeg_uri(plain), f"The photo {name} around the face"),
+    ]
+
+
+def _models(meshes: Mapping[str, Mesh], look: HeadAppearance) -> list[dict[str, str]]:
+    """What the 3D view can show, each with a picture for where it cannot run."""
+    labels = {"neutral": "At rest", "posed": "As in the photo"}
+    return [
+        {
+            "key": key,
+            "label": labels[key],
+            "uri": glb_uri(export_gltf(_coloured(mesh, look))),
+            "poster": jpeg_uri(portrait(mesh.vertices, mesh.triangles, look, (POSTER, POSTER))[0]),
+            "alt": f"The head in 3D, {labels[key].lower()}",
+        }
+        for key, mesh in meshes.items()
+    ]
+
+
+def _coloured(mesh: Mesh, look: HeadAppearance) -> Mesh:
+    """A mesh that shows the head's colours in any viewer: its texture where it has one, else colours per vertex."""
+    if look.texture is not None:
+        return mesh
+    return replace(mesh, uv=None, uv_triangles=None, vertex_colours=vertex_colours(look.albedo, look.eye_position))
+
+
+def _measured(result: Reconstruction, name: str) -> dict[str, Any]:
+    measurement = result.measurements[name]
+    return {"value": measurement.value, "sigma": measurement.sigma, "standard": measurement.standard}
+
+
+def _measured_lines(result: Reconstruction) -> dict[str, list[list[float]]]:
+    """By measurement, the points in metres of the neutral head that it runs over."""
+    anatomy = result.model.point_sets.get("anatomy")
+    if anatomy is None or anatomy.labels is None:
+        return {}
+    geometry = result.neutral()
+    places = dict(zip(anatomy.labels, _points(result, "anatomy", geometry), strict=True))
+    lines: dict[str, list[list[float]]] = {}
+    for name in result.measurements:
+        ends = (CALLIPER[name].first, CALLIPER[name].second) if name in CALLIPER else ()
+        if name == "pupillary_distance":
+            ends = EYE_DISTANCE
+        if ends and all(end in places for end in ends):
+            lines[name] = [places[end] for end in ends]
+        elif name in TAPE and TAPE[name].points in result.model.point_sets:
+            along = _points(result, TAPE[name].points, geometry)
+            lines[name] = [*along, along[0]] if TAPE[name].closed else along
+    return lines
+
+
+def _points(result: Reconstruction, point_set: str, geometry: Any) -> list[list[float]]:
+    points: Float[np.ndarray, "N 3"] = result.model.points(point_set, geometry)[0].double().cpu().numpy()
+    rows: list[list[float]] = points.round(5).tolist()
+    return rows
+
+
+def _files(folder: Path) -> list[dict[str, str]]:
+    return [
+        {"name": path.name, "size": _size_of(path.stat().st_size), "purpose": file_purpose(path.name)}
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    ]
+
+
+def _size_of(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"
+
+
+def _seconds(timings: Mapping[str, float]) -> Sequence[dict[str, Any]]:
+    longest = max(timings.values(), default=1.0) or 1.0
+    return [
+        {"label": spoken(step), "seconds": seconds, "share": seconds / longest} for step, seconds in timings.items()
+    ]
