@@ -14,7 +14,7 @@ from face3d.errors import OutputError
 __all__ = ["write_whole"]
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file that takes its name, and the place of one that had it, once it is complete.
 
     Raises:

@@ -18,7 +18,7 @@ __all__ = ["OverlayStyle", "crop_around_head", "landmark_overlay", "overlay", "p
 OverlayStyle: TypeAlias = Literal["shaded", "wireframe", "landmarks"]
 
 LINE_COLOUR = (235, 250, 255)
-LINE_SHARE = 1 / 800
+LINE_SHARE = 1 / 700
 """Width of a wireframe's lines by the head's larger extent in the image."""
 FITTED_COLOUR, RESIDUAL_COLOUR = (255, 120, 70), (255, 205, 60)
 SCALE_BAR = 0.05
@@ -36,6 +36,7 @@ def overlay(
     appearance: HeadAppearance | None = None,
     opacity: float = 0.6,
     landmarks: Float[np.ndarray, "N 2"] | None = None,
+    supersample: int = 3,
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Draw the shaded mesh half transparently over the photo, with smooth edges.
 
@@ -47,10 +48,13 @@ def overlay(
         appearance: colours of the head; by default plain clay.
         opacity: of the mesh, 0 to 1.
         landmarks: pixels of the photo; drawn as dots on top. NaN rows are left out.
+        supersample: samples per pixel and axis.
     """
     _check_photo(photo)
     look = appearance or head_appearance(vertices_camera, triangles)
-    colour, coverage = shaded_layer(vertices_camera, triangles, intrinsics, photo.shape[:2], look)
+    colour, coverage = shaded_layer(
+        vertices_camera, triangles, intrinsics, photo.shape[:2], look, supersample=supersample
+    )
     share = (opacity * coverage)[..., None]
     drawn = np.rint(photo * (1 - share) + colour * share).astype(np.uint8)
     return drawn if landmarks is None else draw_points(drawn, landmarks)
@@ -64,7 +68,7 @@ def wireframe_overlay(
     *,
     line_width: float | None = None,
     colour: tuple[int, int, int] = LINE_COLOUR,
-    opacity: float = 0.75,
+    opacity: float = 0.85,
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Draw the mesh's visible edges over the photo.
 
@@ -106,7 +110,7 @@ def landmark_overlay(
     if not both.any():
         return photo.copy()
     if radius is None:
-        radius = max(float(np.ptp(detected[both], axis=0).max()) / 240, 0.75)
+        radius = max(float(np.ptp(detected[both], axis=0).max()) / 150, 0.75)
     drawn = draw_segments(photo, detected[both], fitted[both], colour=RESIDUAL_COLOUR, width=max(0.9 * radius, 1.0))
     drawn = draw_points(drawn, fitted[both], colour=FITTED_COLOUR, radius=0.8 * radius)
     return draw_points(drawn, detected[both], colour=LANDMARK_COLOUR, radius=radius)
@@ -117,6 +121,8 @@ def crop_around_head(
     vertices_camera: Float[np.ndarray, "V 3"],
     intrinsics: Float[np.ndarray, "3 3"],
     tile: int,
+    *,
+    share: float = HEAD_SHARE,
 ) -> tuple[UInt8[np.ndarray, "tile tile 3"], Float[np.ndarray, "3 3"]]:
     """Cut a square around the head out of a photo and scale it.
 
@@ -125,12 +131,13 @@ def crop_around_head(
         vertices_camera: the posed mesh, OpenCV camera frame, metres.
         intrinsics: K in pixels of the photo.
         tile: side of the square in its own pixels.
+        share: of the square that the head takes, where the photo is large enough.
 
     Returns:
         The square, and the matrix from the photo's pixels to the square's (homogeneous; scale and shift), so that
         `matrix @ intrinsics` is the square's camera.
     """
-    tile_from_photo = _tile_from_photo(vertices_camera, intrinsics, photo.shape[:2], tile)
+    tile_from_photo = _tile_from_photo(vertices_camera, intrinsics, photo.shape[:2], tile, share)
     return _resample(photo, tile_from_photo, tile), tile_from_photo
 
 
@@ -142,6 +149,7 @@ def panel(
     neutral_vertices: Float[np.ndarray, "V 3"],
     *,
     appearance: HeadAppearance | None = None,
+    turned_appearance: HeadAppearance | None = None,
     landmarks: Float[np.ndarray, "N 2"] | None = None,
     tile: int = 640,
 ) -> UInt8[np.ndarray, "tile 4*tile 3"]:
@@ -154,6 +162,7 @@ def panel(
         intrinsics: K in pixels of the photo.
         neutral_vertices: identity only, head frame, metres.
         appearance: colours of the head, from `head_appearance`; by default plain clay.
+        turned_appearance: its colours in the last tile, where they are others (a texture, say).
         landmarks: the detected points, pixels of the photo; drawn over the photo in the first tile.
         tile: side of a tile in pixels.
     """
@@ -164,7 +173,7 @@ def panel(
         points = np.asarray(landmarks, dtype=np.float64)[:, :2]
         plain = draw_points(plain, points * np.diag(tile_from_photo)[:2] + tile_from_photo[:2, 2])
     front, scale = portrait(neutral_vertices, triangles, look, (tile, tile))
-    turned, _ = portrait(neutral_vertices, triangles, look, (tile, tile), yaw=40.0, pitch=6.0)
+    turned, _ = portrait(neutral_vertices, triangles, turned_appearance or look, (tile, tile), yaw=40.0, pitch=6.0)
     return np.concatenate((plain, fitted, _with_scale_bar(front, scale), turned), 1)
 
 
@@ -173,11 +182,12 @@ def _tile_from_photo(
     intrinsics: Float[np.ndarray, "3 3"],
     image_size: tuple[int, int],
     tile: int,
+    share: float,
 ) -> Float[np.ndarray, "3 3"]:
     """Scale and shift that bring the head to the middle of a tile, without leaving the photo where it can be helped."""
     height, width = image_size
     low, high = _extent(vertices_camera, intrinsics, image_size)
-    side = float((high - low).max()) / HEAD_SHARE
+    side = float((high - low).max()) / share
     side = min(max(side, 8.0), float(max(height, width)))
     corner = (low + high) / 2 - side / 2
     for axis, length in enumerate((width, height)):

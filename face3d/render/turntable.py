@@ -52,14 +52,10 @@ def turntable(
         raise ArgumentError(f"a turntable has one frame or more, not {frames}")
     yaws = [360.0 * frame / frames for frame in range(frames)]
     views, intrinsics = standing_views(vertices, image_size, yaws=yaws, pitch=pitch)
-    return np.stack(
-        [picture_alone(view, triangles, appearance, intrinsics, image_size, background) for view in views]
-    )
+    return np.stack([picture_alone(view, triangles, appearance, intrinsics, image_size, background) for view in views])
 
 
-def encode_animation(
-    frames: UInt8[np.ndarray, "T H W 3"], suffix: str, *, milliseconds_per_frame: int = 80
-) -> bytes:
+def encode_animation(frames: UInt8[np.ndarray, "T H W 3"], suffix: str, *, milliseconds_per_frame: int = 80) -> bytes:
     """Write frames as an animation that repeats for ever.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from face3d.errors import OutputError
@@ -32,16 +32,31 @@ SIGNATURE = '<meta name="generator" content="face3d'
 COLUMNS = ("pupillary_distance", "face_width")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    name: str
-    thumbnail: bytes
-    numbers: tuple[dict[str, Any], ...]
-    notes: int
+    """A result, the photo around its head as a JPEG file, and the camera of that."""
+
+    result: Reconstruction
+    crop: bytes
+    intrinsics: Float[np.ndarray, "3 3"]
+
+    def thumbnail(self) -> UInt8[np.ndarray, "H W 3"]:
+        return overlay(
+            np.asarray(Image.open(io.BytesIO(self.crop))),
+            self.result.posed_in_camera(),
+            self.result.model.triangles.cpu().numpy(),
+            self.intrinsics,
+            appearance=self.result.appearance(),
+            opacity=OPACITY,
+        )
+
+    def numbers(self) -> list[dict[str, Any]]:
+        found = [(name, self.result.measurements[name]) for name in COLUMNS if name in self.result.measurements]
+        return [{"label": spoken(name), "value": one.value, "sigma": one.sigma} for name, one in found]
 
 
 class ResultIndex:
-    """Gathers the results of a run, each with a small picture, until they are all there."""
+    """Gathers the results of a run, each with a small part of its photo, until they are all there."""
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
@@ -52,19 +67,9 @@ class ResultIndex:
         Args:
             photo: the pixels that it was made from; they are not kept.
         """
-        vertices = result.posed_in_camera()
-        crop, crop_from_photo = crop_around_head(photo, vertices, result.intrinsics.matrix, THUMBNAIL)
-        picture = overlay(
-            crop,
-            vertices,
-            result.model.triangles.cpu().numpy(),
-            crop_from_photo @ result.intrinsics.matrix,
-            appearance=result.appearance(),
-            opacity=OPACITY,
-        )
-        found = [(name, result.measurements[name]) for name in COLUMNS if name in result.measurements]
-        numbers = tuple({"label": spoken(name), "value": one.value, "sigma": one.sigma} for name, one in found)
-        self._entries.append(_Entry(result.name, jpeg(picture), numbers, len(result.warnings)))
+        intrinsics = result.intrinsics.matrix
+        crop, crop_from_photo = crop_around_head(photo, result.posed_in_camera(), intrinsics, THUMBNAIL)
+        self._entries.append(_Entry(result, jpeg(crop, 92), crop_from_photo @ intrinsics))
 
     def write(self, out: Path) -> None:
         """Write index.html and contact_sheet.jpg into the folder that holds the results, if they are more than one.
@@ -77,24 +82,24 @@ class ResultIndex:
         index = out / INDEX
         if index.exists() and not _is_ours(index):
             raise OutputError(f"{index} is in the way and not face3d's; move it or choose another --out")
-        thumbnails = [np.asarray(Image.open(io.BytesIO(entry.thumbnail))) for entry in self._entries]
-        sheet = contact_sheet(thumbnails, [entry.name for entry in self._entries])
+        thumbnails = [entry.thumbnail() for entry in self._entries]
+        sheet = contact_sheet(thumbnails, [entry.result.name for entry in self._entries])
         write_image(out / SHEET, sheet)
         page = render_page(
             "index.html",
             results=[
                 {
-                    "name": entry.name,
-                    "link": f"{quote(entry.name)}/report.html",
+                    "name": entry.result.name,
+                    "link": f"{quote(entry.result.name)}/report.html",
                     "thumbnail": jpeg_uri(thumbnail),
-                    "numbers": entry.numbers,
-                    "notes": entry.notes,
+                    "numbers": entry.numbers(),
+                    "notes": len(entry.result.warnings),
                 }
                 for entry, thumbnail in zip(self._entries, thumbnails, strict=True)
             ],
             sheet=SHEET,
         ).encode()
-        write_whole(index, lambda file: file.write(page) and None)
+        write_whole(index, lambda file: file.write(page))
 
 
 def _is_ours(index: Path) -> bool:

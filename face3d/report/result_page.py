@@ -27,7 +27,9 @@ __all__ = ["result_page"]
 
 TILE = 880
 """Side of the pictures around the head, pixels: sharp on a phone's dense screen and across half of a desktop's."""
-POSTER = 640
+SHARE = 0.74
+"""Of those pictures that the head takes."""
+POSTER = 480
 OPACITY = 0.8
 
 HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
@@ -107,16 +109,14 @@ def result_page(
     )
 
 
-def _pictures(
-    result: Reconstruction, photo: UInt8[np.ndarray, "H W 3"], look: HeadAppearance
-) -> list[_Picture]:
+def _pictures(result: Reconstruction, photo: UInt8[np.ndarray, "H W 3"], look: HeadAppearance) -> list[_Picture]:
     """The square around the head in every style that the page can switch between."""
     vertices, triangles = result.posed_in_camera(), result.model.triangles.cpu().numpy()
-    plain, tile_from_photo = crop_around_head(photo, vertices, result.intrinsics.matrix, TILE)
+    plain, tile_from_photo = crop_around_head(photo, vertices, result.intrinsics.matrix, TILE, share=SHARE)
     intrinsics = tile_from_photo @ result.intrinsics.matrix
     scale, shift = np.diag(tile_from_photo)[:2], tile_from_photo[:2, 2]
     detected, fitted = (points * scale + shift for points in result.matched_landmarks())
-    shaded = overlay(plain, vertices, triangles, intrinsics, appearance=look, opacity=OPACITY)
+    shaded = overlay(plain, vertices, triangles, intrinsics, appearance=look, opacity=OPACITY, supersample=2)
     wireframe = wireframe_overlay(plain, vertices, triangles, intrinsics)
     landmarks = landmark_overlay(plain, detected, fitted)
     name = result.name

@@ -28,7 +28,7 @@ FILES = {
     "wireframe.png": "the mesh drawn over the whole photo",
     "landmarks.png": "detected and fitted landmarks over the whole photo",
     "turntable.gif": "the head turning once around",
-    "depth.png": "depth over the photo's pixels, 16 bits; its entry metres_per_step says the scale (0.1 mm up to 6.5 m)",
+    "depth.png": "depth over the photo's pixels, 16 bits; one step is the entry metres_per_step, 0.1 mm up to 6.5 m",
     "depth_preview.png": "that depth in colours, yellow near and blue far",
     "normals.png": "surface normals over the photo's pixels: red right, green up, blue towards the camera",
     "panel.png": "photo, fit and head side by side",

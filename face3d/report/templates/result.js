@@ -25,6 +25,8 @@
       button.setAttribute("aria-pressed", String(Boolean(row) && row.contains(button))));
     if (row) {
       row.classList.add("shown");
+      const { top, bottom } = svg.getBoundingClientRect();
+      if (bottom < 80 || top > innerHeight - 80) svg.parentElement.scrollIntoView({ block: "center" });
       if (viewer.src !== models[0].uri) choose(models[0]);
       points.forEach((point, number) => {
         const spot = document.createElement("span");
