@@ -76,11 +76,9 @@ def _environment() -> jinja2.Environment:
 def _model_viewer() -> Markup:
     """The script of the 3D view with its licences, ready to stand in a page."""
     folder = ("vendor", "model-viewer")
-    notices = _text(*folder, "THIRD_PARTY.txt").replace("--", "- -")
+    notices = _text(*folder, "THIRD_PARTY.txt")
     script = _text(*folder, "model-viewer-umd.min.js")
-    # What would end the element early; the published file has none of it.
-    if "</script" in script.lower() or "<script" in script.lower():
-        raise AssertionError("model-viewer-umd.min.js cannot stand inside a script element as it is")
+    # Neither ends its element early: the tests see to that when the file is renewed.
     return Markup(f"<!--\n{notices}\n-->\n<script>{script}</script>")
 
 
