@@ -193,7 +193,7 @@ class Reconstruction:
         }
 
     def posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
-        """Vertices of the posed head in the camera's frame (OpenCV), metres."""
+        """Vertices of the posed head in the OpenCV camera frame, metres, float64."""
         return _vertices(self.posed()) @ self.camera_from_head[:3, :3].T + self.camera_from_head[:3, 3]
 
 
