@@ -239,7 +239,7 @@ def write_reconstruction(
     write_image(folder / "overlay.png", result.overlay(photo, appearance=look))
     write_pictures(pictures, result, photo, look, folder)
     _write_json(folder / "reconstruction.json", result.summary())
-    page = result_page(result, photo, meshes, look, folder)
+    page = result_page(result, photo, meshes, look, look, folder)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 

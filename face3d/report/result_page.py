@@ -50,6 +50,7 @@ def result_page(
     photo: UInt8[np.ndarray, "H W 3"],
     meshes: Mapping[str, Mesh],
     look: HeadAppearance,
+    painted: HeadAppearance,
     folder: Path | None = None,
 ) -> str:
     """Describe a result as one HTML file that needs no other and no network.
@@ -58,7 +59,8 @@ def result_page(
         result: what to describe.
         photo: the pixels that it was made from.
         meshes: "neutral" and "posed", head frame; the neutral one's vertices carry the lines of the measurements.
-        look: colours of the head.
+        look: colours of the head over the photo, plain so that its shape is seen.
+        painted: colours of the head alone.
         folder: where the result's files lie next to the page; their names and sizes are listed.
     """
     measurements = [
@@ -78,7 +80,7 @@ def result_page(
         ],
         warnings=result.warnings,
         pictures=_pictures(result, photo, look),
-        models=_models(meshes, look),
+        models=_models(meshes, painted),
         size=size_sentence(result.scale.value, result.scale.sigma),
         size_sources=[
             {"rests_on": size_source(source.name), "value": source.value, "sigma": source.sigma}
@@ -128,26 +130,27 @@ def _pictures(result: Reconstruction, photo: UInt8[np.ndarray, "H W 3"], look: H
     ]
 
 
-def _models(meshes: Mapping[str, Mesh], look: HeadAppearance) -> list[dict[str, str]]:
+def _models(meshes: Mapping[str, Mesh], painted: HeadAppearance) -> list[dict[str, str]]:
     """What the 3D view can show, each with a picture for where it cannot run."""
     labels = {"neutral": "At rest", "posed": "As in the photo"}
     return [
         {
             "key": key,
             "label": labels[key],
-            "uri": glb_uri(export_gltf(_coloured(mesh, look))),
-            "poster": jpeg_uri(portrait(mesh.vertices, mesh.triangles, look, (POSTER, POSTER))[0]),
+            "uri": glb_uri(export_gltf(_coloured(mesh, painted))),
+            "poster": jpeg_uri(portrait(mesh.vertices, mesh.triangles, painted, (POSTER, POSTER))[0]),
             "alt": f"The head in 3D, {labels[key].lower()}",
         }
         for key, mesh in meshes.items()
     ]
 
 
-def _coloured(mesh: Mesh, look: HeadAppearance) -> Mesh:
+def _coloured(mesh: Mesh, painted: HeadAppearance) -> Mesh:
     """A mesh that shows the head's colours in any viewer: its texture where it has one, else colours per vertex."""
-    if look.texture is not None:
+    if painted.texture is not None:
         return mesh
-    return replace(mesh, uv=None, uv_triangles=None, vertex_colours=vertex_colours(look.albedo, look.eye_position))
+    colours = vertex_colours(painted.albedo, painted.eye_position)
+    return replace(mesh, uv=None, uv_triangles=None, vertex_colours=colours)
 
 
 def _measured(result: Reconstruction, name: str) -> dict[str, Any]:
