@@ -22,7 +22,14 @@ from face3d.head import HeadGeometry, HeadModel
 from face3d.landmarks import FaceLandmarks
 from face3d.measure import Measurement
 from face3d.media import write_image
-from face3d.render.overlay import OverlayStyle, landmark_overlay, overlay, panel, wireframe_overlay
+from face3d.render.overlay import (
+    OverlayStyle,
+    crop_around_head,
+    landmark_overlay,
+    overlay,
+    panel,
+    wireframe_overlay,
+)
 from face3d.render.portrait import HeadAppearance, model_appearance
 from face3d.report import result_page, write_pictures
 
@@ -31,6 +38,8 @@ __all__ = ["MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruc
 SCHEMA_VERSION = 1
 """Of reconstruction.json; grows when a field changes its meaning."""
 
+CLOSE_UP_SHARE = 0.74
+"""Of a close-up that the head takes."""
 
 MESH_FORMATS: Mapping[str, Callable[[Mesh, Unit], bytes]] = {
     "obj": lambda mesh, unit: export_obj(mesh, unit=unit),
@@ -119,6 +128,30 @@ class Reconstruction:
         if style == "wireframe":
             return wireframe_overlay(photo, vertices, triangles, intrinsics.matrix)
         return overlay(photo, vertices, triangles, intrinsics.matrix, appearance=appearance or self.appearance())
+
+    def close_ups(
+        self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640, appearance: HeadAppearance | None = None
+    ) -> dict[str, UInt8[np.ndarray, "tile tile 3"]]:
+        """The photo around the head, drawn over in every style: "shaded", "wireframe", "landmarks" and plain "photo".
+
+        Args:
+            photo: RGB, upright, the size that was reconstructed.
+            tile: side of each picture in pixels; what is drawn is as sharp as that, whatever the photo is.
+            appearance: colours of the head; by default `appearance()`.
+        """
+        vertices, triangles = self.posed_in_camera(), self.model.triangles.cpu().numpy()
+        plain, tile_from_photo = crop_around_head(photo, vertices, self.intrinsics.matrix, tile, share=CLOSE_UP_SHARE)
+        intrinsics = tile_from_photo @ self.intrinsics.matrix
+        detected, fitted = (
+            points * np.diag(tile_from_photo)[:2] + tile_from_photo[:2, 2] for points in self.matched_landmarks()
+        )
+        look = appearance or self.appearance()
+        return {
+            "shaded": overlay(plain, vertices, triangles, intrinsics, appearance=look, opacity=0.8, supersample=2),
+            "wireframe": wireframe_overlay(plain, vertices, triangles, intrinsics),
+            "landmarks": landmark_overlay(plain, detected, fitted),
+            "photo": plain,
+        }
 
     def panel(self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640) -> UInt8[np.ndarray, "tile 4*tile 3"]:
         """Side by side: the face with its landmarks, the overlay, the neutral head from the front and half turned.

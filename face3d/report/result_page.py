@@ -14,7 +14,6 @@ from jaxtyping import Float, UInt8
 from face3d.export import Mesh, export_gltf
 from face3d.measure import CALLIPER
 from face3d.measure.dimensions import TAPE
-from face3d.render.overlay import crop_around_head, landmark_overlay, overlay, wireframe_overlay
 from face3d.render.portrait import HeadAppearance, portrait
 from face3d.render.studio_light import vertex_colours
 from face3d.report.page import MODEL_VIEWER_VERSION, glb_uri, jpeg_uri, render_page
@@ -27,10 +26,7 @@ __all__ = ["result_page"]
 
 TILE = 880
 """Side of the pictures around the head, pixels: sharp on a phone's dense screen and across half of a desktop's."""
-SHARE = 0.74
-"""Of those pictures that the head takes."""
 POSTER = 480
-OPACITY = 0.8
 
 HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
 """Measurements that stand large at the top, where the head model has them."""
@@ -113,20 +109,16 @@ def result_page(
 
 def _pictures(result: Reconstruction, photo: UInt8[np.ndarray, "H W 3"], look: HeadAppearance) -> list[_Picture]:
     """The square around the head in every style that the page can switch between."""
-    vertices, triangles = result.posed_in_camera(), result.model.triangles.cpu().numpy()
-    plain, tile_from_photo = crop_around_head(photo, vertices, result.intrinsics.matrix, TILE, share=SHARE)
-    intrinsics = tile_from_photo @ result.intrinsics.matrix
-    scale, shift = np.diag(tile_from_photo)[:2], tile_from_photo[:2, 2]
-    detected, fitted = (points * scale + shift for points in result.matched_landmarks())
-    shaded = overlay(plain, vertices, triangles, intrinsics, appearance=look, opacity=OPACITY, supersample=2)
-    wireframe = wireframe_overlay(plain, vertices, triangles, intrinsics)
-    landmarks = landmark_overlay(plain, detected, fitted)
-    name = result.name
+    shows = {
+        "shaded": "The fitted head drawn over the photo",
+        "wireframe": "The fitted mesh's edges over the photo",
+        "landmarks": "Detected and fitted landmarks in the photo",
+        "photo": "The photo around the face:",
+    }
+    pictures = result.close_ups(photo, tile=TILE, appearance=look)
     return [
-        _Picture("shaded", "Shaded", jpeg_uri(shaded), f"The fitted head drawn over the photo {name}"),
-        _Picture("wireframe", "Wireframe", jpeg_uri(wireframe), f"The fitted mesh's edges over the photo {name}"),
-        _Picture("landmarks", "Landmarks", jpeg_uri(landmarks), f"Detected and fitted landmarks in the photo {name}"),
-        _Picture("photo", "Photo", jpeg_uri(plain), f"The photo {name} around the face"),
+        _Picture(style, spoken(style), jpeg_uri(picture), f"{shows[style]} {result.name}")
+        for style, picture in pictures.items()
     ]
 
 
