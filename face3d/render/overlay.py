@@ -149,7 +149,7 @@ def panel(
     neutral_vertices: Float[np.ndarray, "V 3"],
     *,
     appearance: HeadAppearance | None = None,
-    turned_appearance: HeadAppearance | None = None,
+    turned: tuple[Float[np.ndarray, "V 3"], HeadAppearance] | None = None,
     landmarks: Float[np.ndarray, "N 2"] | None = None,
     tile: int = 640,
 ) -> UInt8[np.ndarray, "tile 4*tile 3"]:
@@ -162,7 +162,8 @@ def panel(
         intrinsics: K in pixels of the photo.
         neutral_vertices: identity only, head frame, metres.
         appearance: colours of the head, from `head_appearance`; by default plain clay.
-        turned_appearance: its colours in the last tile, where they are others (a texture, say).
+        turned: the head of the last tile in the head frame, metres, and its colours; by default the neutral head. What is
+            painted with a photo looks right only with that photo's expression.
         landmarks: the detected points, pixels of the photo; drawn over the photo in the first tile.
         tile: side of a tile in pixels.
     """
@@ -173,8 +174,9 @@ def panel(
         points = np.asarray(landmarks, dtype=np.float64)[:, :2]
         plain = draw_points(plain, points * np.diag(tile_from_photo)[:2] + tile_from_photo[:2, 2])
     front, scale = portrait(neutral_vertices, triangles, look, (tile, tile))
-    turned, _ = portrait(neutral_vertices, triangles, turned_appearance or look, (tile, tile), yaw=40.0, pitch=6.0)
-    return np.concatenate((plain, fitted, _with_scale_bar(front, scale), turned), 1)
+    last, last_look = turned or (neutral_vertices, look)
+    half_turned, _ = portrait(last, triangles, last_look, (tile, tile), yaw=40.0, pitch=6.0)
+    return np.concatenate((plain, fitted, _with_scale_bar(front, scale), half_turned), 1)
 
 
 def _tile_from_photo(

@@ -27,6 +27,8 @@ __all__ = ["result_page"]
 TILE = 880
 """Side of the pictures around the head, pixels: sharp on a phone's dense screen and across half of a desktop's."""
 POSTER = 480
+PLAIN_EXPOSURE, PAINTED_EXPOSURE = 0.78, 0.62
+"""Of the 3D view: a photo's colours already hold the light that it was taken in."""
 
 HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
 """Measurements that stand large at the top, where the head model has them."""
@@ -77,6 +79,7 @@ def result_page(
         warnings=result.warnings,
         pictures=_pictures(result, photo, look),
         models=_models(meshes, painted),
+        exposure=PLAIN_EXPOSURE if painted.texture is None else PAINTED_EXPOSURE,
         size=size_sentence(result.scale.value, result.scale.sigma),
         size_sources=[
             {"rests_on": size_source(source.name), "value": source.value, "sigma": source.sigma}
@@ -123,17 +126,21 @@ def _pictures(result: Reconstruction, photo: UInt8[np.ndarray, "H W 3"], look: H
 
 
 def _models(meshes: Mapping[str, Mesh], painted: HeadAppearance) -> list[dict[str, str]]:
-    """What the 3D view can show, each with a picture for where it cannot run."""
+    """What the 3D view can show, first what it begins with, each with a picture for where it cannot run.
+
+    What is painted with a photo looks right only with that photo's expression, and begins with that.
+    """
     labels = {"neutral": "At rest", "posed": "As in the photo"}
+    order = list(labels) if painted.texture is None else list(labels)[::-1]
     return [
         {
             "key": key,
             "label": labels[key],
-            "uri": glb_uri(export_gltf(_coloured(mesh, painted))),
-            "poster": jpeg_uri(portrait(mesh.vertices, mesh.triangles, painted, (POSTER, POSTER))[0]),
+            "uri": glb_uri(export_gltf(_coloured(meshes[key], painted))),
+            "poster": jpeg_uri(portrait(meshes[key].vertices, meshes[key].triangles, painted, (POSTER, POSTER))[0]),
             "alt": f"The head in 3D, {labels[key].lower()}",
         }
-        for key, mesh in meshes.items()
+        for key in order
     ]
 
 

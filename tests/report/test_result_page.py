@@ -95,17 +95,19 @@ def test_the_photo_is_among_the_pictures_as_it_was(page, photo, head):
 
 
 def test_the_models_are_the_heads_in_metres(text, head):
-    for model, geometry in zip(embedded(text, "models"), (head.neutral(), head.posed()), strict=True):
+    models = {model["key"]: model for model in embedded(text, "models")}
+    for state, geometry in (("neutral", head.neutral()), ("posed", head.posed())):
+        model = models[state]
         glb = io.BytesIO(base64.b64decode(model["uri"].partition(",")[2]))
         mesh = trimesh.load(glb, file_type="glb", force="mesh", process=False)
         vertices = geometry.vertices[0].numpy()
         np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), np.ptp(vertices, axis=0), atol=1e-5)
-        assert "COLOR_0" in _attributes(glb.getvalue()), "lips, eyes and irises have their colours"
+        assert _attributes(glb.getvalue()) & {"COLOR_0", "TEXCOORD_0"}, "it has its colours"
 
 
 def _attributes(glb):
     document = json.loads(glb[20 : 20 + int.from_bytes(glb[12:16], "little")])
-    return document["meshes"][0]["primitives"][0]["attributes"]
+    return document["meshes"][0]["primitives"][0]["attributes"].keys()
 
 
 def test_lines_are_as_long_as_their_measurements(text, head):

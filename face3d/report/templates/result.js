@@ -6,6 +6,7 @@
   const models = JSON.parse(document.getElementById("models").textContent);
   const lines = JSON.parse(document.getElementById("lines").textContent);
   document.getElementById("stage").classList.add("screen");
+  const neutral = models.find((model) => model.key === "neutral");
   let points = [];
 
   // The points of the shown measurement are hotspots without a picture; model-viewer says where they are on the screen.
@@ -27,7 +28,7 @@
       row.classList.add("shown");
       const { top, bottom } = svg.getBoundingClientRect();
       if (bottom < 80 || top > innerHeight - 80) svg.parentElement.scrollIntoView({ block: "center" });
-      if (viewer.src !== models[0].uri) choose(models[0]);
+      if (viewer.src !== neutral.uri) choose(neutral);
       points.forEach((point, number) => {
         const spot = document.createElement("span");
         spot.slot = `hotspot-${number}`;
@@ -45,7 +46,7 @@
 
   for (const model of models) {
     document.getElementById(`model-${model.key}`).addEventListener("change", () => {
-      if (model !== models[0]) show(null);
+      if (model !== neutral) show(null);
       choose(model);
     });
   }
