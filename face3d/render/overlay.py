@@ -162,8 +162,8 @@ def panel(
         intrinsics: K in pixels of the photo.
         neutral_vertices: identity only, head frame, metres.
         appearance: colours of the head, from `head_appearance`; by default plain clay.
-        turned: the head of the last tile in the head frame, metres, and its colours; by default the neutral head. What is
-            painted with a photo looks right only with that photo's expression.
+        turned: the head of the last tile in the head frame, metres, and its colours; by default the neutral head. What
+            is painted with a photo looks right only with that photo's expression.
         landmarks: the detected points, pixels of the photo; drawn over the photo in the first tile.
         tile: side of a tile in pixels.
     """
