@@ -27,8 +27,9 @@ __all__ = ["result_page"]
 TILE = 880
 """Side of the pictures around the head, pixels: sharp on a phone's dense screen and across half of a desktop's."""
 POSTER = 480
-PLAIN_EXPOSURE, PAINTED_EXPOSURE = 0.78, 0.62
-"""Of the 3D view: a photo's colours already hold the light that it was taken in."""
+PLAIN_LIGHT = {"exposure": 0.78, "tone_mapping": "aces"}
+PAINTED_LIGHT = {"exposure": 0.55, "tone_mapping": "neutral"}
+"""Of the 3D view: a photo's colours already hold the light that it was taken in, and are to stay as they are."""
 
 HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
 """Measurements that stand large at the top, where the head model has them."""
@@ -79,7 +80,7 @@ def result_page(
         warnings=result.warnings,
         pictures=_pictures(result, photo, look),
         models=_models(meshes, painted),
-        exposure=PLAIN_EXPOSURE if painted.texture is None else PAINTED_EXPOSURE,
+        light=PLAIN_LIGHT if painted.texture is None else PAINTED_LIGHT,
         size=size_sentence(result.scale.value, result.scale.sigma),
         size_sources=[
             {"rests_on": size_source(source.name), "value": source.value, "sigma": source.sigma}
