@@ -14,8 +14,9 @@ from jaxtyping import Float, UInt8
 
 from face3d.assets import AssetUse
 from face3d.camera import Intrinsics, project
-from face3d.export import Mesh, export_gltf, export_obj, export_ply, export_stl
-from face3d.export.mesh import Unit
+from face3d.export import Mesh, export_gltf, export_mtl, export_obj, export_ply, export_stl
+from face3d.export.mesh import TEXTURE_FILE, Unit
+from face3d.export.obj import MATERIAL_FILE
 from face3d.fit import Scale
 from face3d.fit.responses import response_of
 from face3d.head import HeadGeometry, HeadModel
@@ -71,6 +72,7 @@ class Reconstruction:
         assets: every model file that took part, with its licence.
         timings: seconds by step.
         warnings: what a person should know before relying on this.
+        texture: (S, S, 3) RGB in the layout of `model.uv`, the first row at v = 1; None when none was made.
         folder: where the files lie, None when they were not written.
     """
 
@@ -91,6 +93,7 @@ class Reconstruction:
     assets: tuple[AssetUse, ...]
     timings: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    texture: UInt8[np.ndarray, "S S 3"] | None = None
     folder: Path | None = None
 
     def neutral(self) -> HeadGeometry:
@@ -103,9 +106,10 @@ class Reconstruction:
             identity=self.identity, expression=self.expression, jaw=self.jaw, neck=self.neck, eyes=self.eyes
         )
 
-    def appearance(self) -> HeadAppearance:
-        """Colours of this head: those of its model's regions."""
-        return model_appearance(self.model, _vertices(self.neutral()))
+    def appearance(self, *, textured: bool = False) -> HeadAppearance:
+        """Colours of this head: those of its model's regions, or of its texture if it has one and that is wanted."""
+        texture = self.texture if textured else None
+        return model_appearance(self.model, _vertices(self.neutral()), texture=texture)
 
     def overlay(
         self,
@@ -154,7 +158,9 @@ class Reconstruction:
         }
 
     def panel(self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640) -> UInt8[np.ndarray, "tile 4*tile 3"]:
-        """Side by side: the face with its landmarks, the overlay, the neutral head from the front and half turned.
+        """Side by side: the face with its landmarks, the overlay, the neutral head from the front, and half turned.
+
+        The last is the posed head in the photo's colours if there is a texture.
 
         Args:
             photo: RGB, upright, the size that was reconstructed.
@@ -167,6 +173,7 @@ class Reconstruction:
             self.intrinsics.matrix,
             _vertices(self.neutral()),
             appearance=self.appearance(),
+            turned=None if self.texture is None else (_vertices(self.posed()), self.appearance(textured=True)),
             landmarks=self.landmarks.points[:, :2],
             tile=tile,
         )
@@ -250,10 +257,17 @@ def write_reconstruction(
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    meshes = {"neutral": _mesh(result.model, result.neutral()), "posed": _mesh(result.model, result.posed())}
+    meshes = {
+        state: _mesh(result.model, geometry, result.texture)
+        for state, geometry in (("neutral", result.neutral()), ("posed", result.posed()))
+    }
     for state, mesh in meshes.items():
         for name in formats:
             (folder / f"head_{state}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
+    if result.texture is not None:
+        write_image(folder / TEXTURE_FILE, result.texture)
+        if "obj" in formats:
+            (folder / MATERIAL_FILE).write_bytes(export_mtl())
     np.savez(
         folder / "parameters.npz",
         identity=result.identity,
@@ -268,11 +282,11 @@ def write_reconstruction(
     _write_json(folder / "landmarks.json", _landmarks_document(result))
     measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}
     _write_json(folder / "measurements.json", measurements)
-    look = result.appearance()
+    look, painted = result.appearance(), result.appearance(textured=True)
     write_image(folder / "overlay.png", result.overlay(photo, appearance=look))
-    write_pictures(pictures, result, photo, look, folder)
+    write_pictures(pictures, result, photo, painted, folder)
     _write_json(folder / "reconstruction.json", result.summary())
-    page = result_page(result, photo, meshes, look, look, folder)
+    page = result_page(result, photo, meshes, look, painted, folder)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
@@ -296,13 +310,14 @@ def _landmarks_document(result: Reconstruction) -> dict[str, Any]:
     }
 
 
-def _mesh(model: HeadModel, geometry: HeadGeometry) -> Mesh:
+def _mesh(model: HeadModel, geometry: HeadGeometry, texture: UInt8[np.ndarray, "S S 3"] | None) -> Mesh:
     uv, uv_triangles = model.uv, model.uv_triangles
     return Mesh(
         vertices=_vertices(geometry),
         triangles=model.triangles.cpu().numpy(),
         uv=None if uv is None else uv.cpu().numpy(),
         uv_triangles=None if uv_triangles is None else uv_triangles.cpu().numpy(),
+        texture=texture,
     )
 
 

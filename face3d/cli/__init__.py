@@ -14,6 +14,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixe
 from face3d.cli.assets import Assets
 from face3d.cli.demo import Demo
 from face3d.cli.doctor import Doctor
+from face3d.cli.evaluate import Evaluate
 from face3d.cli.reconstruct import Reconstruct
 from face3d.errors import ArgumentError, Face3DError
 
@@ -21,6 +22,7 @@ __all__ = ["main", "run"]
 
 Command: TypeAlias = (
     Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Assets, subcommand("assets")]
     | Annotated[Doctor, subcommand("doctor")]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 
 from face3d.export import Mesh, export_gltf
 from face3d.measure import CALLIPER
@@ -27,6 +28,8 @@ __all__ = ["result_page"]
 TILE = 880
 """Side of the pictures around the head, pixels: sharp on a phone's dense screen and across half of a desktop's."""
 POSTER = 480
+TEXTURE_SIDE = 1024
+"""Texels a side at most in the 3D view, so that a page stays small enough to send; texture.png keeps all."""
 PLAIN_LIGHT = {"exposure": 0.78, "tone_mapping": "aces"}
 PAINTED_LIGHT = {"exposure": 0.55, "tone_mapping": "neutral"}
 """Of the 3D view: a photo's colours already hold the light that it was taken in, and are to stay as they are."""
@@ -148,9 +151,16 @@ def _models(meshes: Mapping[str, Mesh], painted: HeadAppearance) -> list[dict[st
 def _coloured(mesh: Mesh, painted: HeadAppearance) -> Mesh:
     """A mesh that shows the head's colours in any viewer: its texture where it has one, else colours per vertex."""
     if painted.texture is not None:
-        return mesh
+        return replace(mesh, texture=_at_most(mesh.texture, TEXTURE_SIDE))
     colours = vertex_colours(painted.albedo, painted.eye_position)
     return replace(mesh, uv=None, uv_triangles=None, vertex_colours=colours)
+
+
+def _at_most(texture: UInt8[np.ndarray, "H W 3"] | None, side: int) -> UInt8[np.ndarray, "h w 3"] | None:
+    if texture is None or max(texture.shape) <= side:
+        return texture
+    height, width = (round(length * side / max(texture.shape)) for length in texture.shape[:2])
+    return np.asarray(Image.fromarray(texture).resize((width, height), Image.Resampling.BOX))
 
 
 def _measured(result: Reconstruction, name: str) -> dict[str, Any]:

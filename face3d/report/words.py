@@ -24,6 +24,7 @@ FILES = {
     "measurements.json": "the measurements of this page in metres",
     "overlay.png": "the head drawn over the whole photo",
     "texture.png": "the head's colours, laid out by its texture coordinates",
+    "head.mtl": "the material of the OBJ files; it names texture.png",
     "reconstruction.json": "the record: size, camera, residuals, timings, warnings, licences",
     "wireframe.png": "the mesh drawn over the whole photo",
     "landmarks.png": "detected and fitted landmarks over the whole photo",

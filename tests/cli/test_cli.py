@@ -13,7 +13,9 @@ from face3d.cli import main
 from face3d.cli.options import libraries_kept_quiet
 
 
-@pytest.mark.parametrize("command", [(), ("reconstruct",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch")])
+@pytest.mark.parametrize(
+    "command", [(), ("reconstruct",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch"), ("evaluate", "now")]
+)
 def test_help_needs_nothing_heavy(command):
     code = (
         "import sys; sys.argv = ['face3d', *sys.argv[1:], '--help']\n"

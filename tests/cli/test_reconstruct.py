@@ -23,6 +23,7 @@ FILES = {
     *(f"head_{state}.{suffix}" for state in ("neutral", "posed") for suffix in ("obj", "ply", "glb")),
     *("parameters.npz", "landmarks.json", "measurements.json", "overlay.png", "reconstruction.json"),
     "report.html",
+    *("texture.png", "head.mtl"),
 }
 
 
@@ -196,12 +197,26 @@ def test_more_pictures_on_request(astronaut_file, tmp_path, capfd):
     command = ["reconstruct", str(astronaut_file), "--out", str(tmp_path / "out"), "--formats", "glb", "--quiet"]
     assert main([*command, "--pictures", "depth, wireframe"]) == 0
     expected = {"depth.png", "depth_preview.png", "wireframe.png"}
-    expected |= {name for name in FILES if not name.endswith(("obj", "ply"))}
+    expected |= {name for name in FILES if not name.endswith(("obj", "ply", "mtl"))}
     assert files_of(tmp_path / "out" / "astronaut") == expected
     assert main([*command, "--pictures", "depth,portrait"]) == 2
     message = capfd.readouterr().err
     assert "portrait" in message
     assert "turntable" in message
+
+
+def test_without_texture(astronaut_file, tmp_path):
+    assert main(["reconstruct", str(astronaut_file), "--no-texture", "--quiet", "--out", str(tmp_path)]) == 0
+    assert files_of(tmp_path / "astronaut") == FILES - {"texture.png", "head.mtl"}
+    assert b"mtllib" not in (tmp_path / "astronaut" / "head_neutral.obj").read_bytes()
+
+
+def test_delight_is_a_flag(astronaut_file, tmp_path):
+    for name, flags in (("lit", ()), ("delit", ("--delight",))):
+        arguments = [*flags, "--formats", "obj", "--quiet", "--out", str(tmp_path / name)]
+        assert main(["reconstruct", str(astronaut_file), *arguments]) == 0
+    pictures = [(tmp_path / name / "astronaut" / "texture.png").read_bytes() for name in ("lit", "delit")]
+    assert pictures[0] != pictures[1]
 
 
 def test_the_demo(tmp_path, capfd):

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from face3d.camera import Source
+from face3d.camera.intrinsics import Source
 from face3d.measure import CALLIPER, TAPE
 from face3d.report.words import (
     GROUPS,
