@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from face3d.errors import ArgumentError
-from face3d.media.colour import linear_from_srgb, srgb_from_linear
+from face3d.media.colour import srgb_from_linear
 from face3d.render.compiled import compiled, run_interleaved
 from face3d.render.rasterize_numba import CameraFragments, check_triangles
+from face3d.render.texture_sampling import value_between
 
 __all__ = ["SurfaceTexture", "shade_samples", "vertex_colours"]
 
@@ -72,9 +73,6 @@ class SurfaceTexture:
         check_triangles(self.uv_triangles, len(self.uv))
 
 
-LINEAR_OF_BYTE = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
-
-
 def shade_samples(
     fragments: CameraFragments,
     vertices_camera: Float[np.ndarray, "V 3"],
@@ -123,7 +121,7 @@ def shade_samples(
             triangles,
             attributes,
             lamps,
-            (image, uv, uv_faces, LINEAR_OF_BYTE),
+            (image, uv, uv_faces),
             first,
             step,
             picture,
@@ -151,7 +149,7 @@ def vertex_colours(
 @compiled
 def _light(face_id, barycentric, faces, attributes, lamps, texture, first_row, row_step, picture):  # type: ignore[no-untyped-def]
     value, light, gloss = np.zeros(12, dtype=np.float32), np.zeros(3), np.zeros(3)
-    texture_image, uv, uv_faces, linear_of_byte = texture
+    texture_image, uv, uv_faces = texture
     textured = texture_image.size > 0
     for row in range(first_row, face_id.shape[0], row_step):
         for column in range(face_id.shape[1]):
@@ -178,7 +176,11 @@ def _light(face_id, barycentric, faces, attributes, lamps, texture, first_row, r
                 for corner in range(3):
                     u += barycentric[row, column, corner] * uv[uv_faces[face, corner], 0]
                     v += barycentric[row, column, corner] * uv[uv_faces[face, corner], 1]
-                _look_up(texture_image, linear_of_byte, u, v, value)
+                x, y = u * texture_image.shape[1], (1.0 - v) * texture_image.shape[0]
+                for channel in range(3):
+                    encoded = value_between(texture_image, x, y, channel) / 255.0
+                    linear = encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4
+                    value[6 + channel] = linear
             elif is_eye:
                 iris = min(max((IRIS_RADIUS - off_axis) / IRIS_EDGE + 0.5, 0.0), 1.0)
                 pupil = min(max((PUPIL_RADIUS - off_axis) / IRIS_EDGE + 0.5, 0.0), 1.0)
@@ -227,20 +229,3 @@ def _seen_from_behind(attributes, a, b, c):  # type: ignore[no-untyped-def]
     )
     outward_x, outward_y, outward_z = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
     return outward_x * attributes[a, 3] + outward_y * attributes[a, 4] + outward_z * attributes[a, 5] > 0.0
-
-
-@compiled
-def _look_up(image, linear_of_byte, u, v, value):  # type: ignore[no-untyped-def]
-    """Put the texture's linear RGB at (u, v), blended between its four nearest texels, into value[6:9]."""
-    height, width = image.shape[:2]
-    x = min(max(u * width - 0.5, 0.0), width - 1.0)
-    y = min(max((1.0 - v) * height - 0.5, 0.0), height - 1.0)
-    left, top = int(x), int(y)
-    right, bottom = min(left + 1, width - 1), min(top + 1, height - 1)
-    across, down = x - left, y - top
-    for channel in range(3):
-        upper = (1.0 - across) * linear_of_byte[image[top, left, channel]]
-        upper += across * linear_of_byte[image[top, right, channel]]
-        lower = (1.0 - across) * linear_of_byte[image[bottom, left, channel]]
-        lower += across * linear_of_byte[image[bottom, right, channel]]
-        value[6 + channel] = (1.0 - down) * upper + down * lower
