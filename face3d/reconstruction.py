@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -282,7 +282,8 @@ def write_reconstruction(
     _write_json(folder / "landmarks.json", _landmarks_document(result))
     measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}
     _write_json(folder / "measurements.json", measurements)
-    look, painted = result.appearance(), result.appearance(textured=True)
+    painted = result.appearance(textured=True)
+    look = replace(painted, texture=None)
     write_image(folder / "overlay.png", result.overlay(photo, appearance=look))
     write_pictures(pictures, result, photo, painted, folder)
     _write_json(folder / "reconstruction.json", result.summary())

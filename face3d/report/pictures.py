@@ -34,7 +34,9 @@ def _landmarks(result: Reconstruction, photo: Photo, look: HeadAppearance, folde
 
 
 def _turntable(result: Reconstruction, photo: Photo, look: HeadAppearance, folder: Path) -> None:
-    vertices = result.neutral().vertices[0].double().cpu().numpy()
+    # What is painted with a photo looks right only with that photo's expression.
+    shown = result.neutral() if look.texture is None else result.posed()
+    vertices = shown.vertices[0].double().cpu().numpy()
     frames = turntable(vertices, result.model.triangles.cpu().numpy(), look, TURNTABLE_SIZE)
     (folder / "turntable.gif").write_bytes(encode_animation(frames, ".gif"))
 

@@ -30,8 +30,8 @@ TILE = 880
 POSTER = 480
 TEXTURE_SIDE = 1024
 """Texels a side at most in the 3D view, so that a page stays small enough to send; texture.png keeps all."""
-PLAIN_LIGHT = {"exposure": 0.78, "tone_mapping": "aces"}
-PAINTED_LIGHT = {"exposure": 0.55, "tone_mapping": "neutral"}
+PLAIN_LIGHT: Mapping[str, Any] = {"exposure": 0.78, "tone_mapping": "aces"}
+PAINTED_LIGHT: Mapping[str, Any] = {"exposure": 0.55, "tone_mapping": "neutral"}
 """Of the 3D view: a photo's colours already hold the light that it was taken in, and are to stay as they are."""
 
 HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
@@ -83,7 +83,6 @@ def result_page(
         warnings=result.warnings,
         pictures=_pictures(result, photo, look),
         models=_models(meshes, painted),
-        light=PLAIN_LIGHT if painted.texture is None else PAINTED_LIGHT,
         size=size_sentence(result.scale.value, result.scale.sigma),
         size_sources=[
             {"rests_on": size_source(source.name), "value": source.value, "sigma": source.sigma}
@@ -129,35 +128,38 @@ def _pictures(result: Reconstruction, photo: UInt8[np.ndarray, "H W 3"], look: H
     ]
 
 
-def _models(meshes: Mapping[str, Mesh], painted: HeadAppearance) -> list[dict[str, str]]:
+def _models(meshes: Mapping[str, Mesh], painted: HeadAppearance) -> list[dict[str, Any]]:
     """What the 3D view can show, first what it begins with, each with a picture for where it cannot run.
 
-    What is painted with a photo looks right only with that photo's expression, and begins with that.
+    What is painted with a photo looks right only with that photo's expression: the head at rest stays plain.
     """
-    labels = {"neutral": "At rest", "posed": "As in the photo"}
-    order = list(labels) if painted.texture is None else list(labels)[::-1]
-    return [
-        {
-            "key": key,
-            "label": labels[key],
-            "uri": glb_uri(export_gltf(_coloured(meshes[key], painted))),
-            "poster": jpeg_uri(portrait(meshes[key].vertices, meshes[key].triangles, painted, (POSTER, POSTER))[0]),
-            "alt": f"The head in 3D, {labels[key].lower()}",
-        }
-        for key in order
+    plain = replace(painted, texture=None)
+    models = [
+        _model("posed", "As in the photo", meshes["posed"], painted),
+        _model("neutral", "At rest", meshes["neutral"], plain),
     ]
+    return models if painted.texture is not None else models[::-1]
 
 
-def _coloured(mesh: Mesh, painted: HeadAppearance) -> Mesh:
-    """A mesh that shows the head's colours in any viewer: its texture where it has one, else colours per vertex."""
-    if painted.texture is not None:
-        return replace(mesh, texture=_at_most(mesh.texture, TEXTURE_SIDE))
-    colours = vertex_colours(painted.albedo, painted.eye_position)
-    return replace(mesh, uv=None, uv_triangles=None, vertex_colours=colours)
+def _model(key: str, label: str, mesh: Mesh, look: HeadAppearance) -> dict[str, Any]:
+    if look.texture is None:
+        # Colours per vertex show in any viewer; the drawn irises do not.
+        colours = vertex_colours(look.albedo, look.eye_position)
+        mesh = replace(mesh, uv=None, uv_triangles=None, texture=None, vertex_colours=colours)
+    else:
+        mesh = replace(mesh, texture=_at_most(look.texture.image, TEXTURE_SIDE))
+    return {
+        "key": key,
+        "label": label,
+        "uri": glb_uri(export_gltf(mesh)),
+        "poster": jpeg_uri(portrait(mesh.vertices, mesh.triangles, look, (POSTER, POSTER))[0]),
+        "alt": f"The head in 3D, {label.lower()}",
+        **(PLAIN_LIGHT if look.texture is None else PAINTED_LIGHT),
+    }
 
 
-def _at_most(texture: UInt8[np.ndarray, "H W 3"] | None, side: int) -> UInt8[np.ndarray, "h w 3"] | None:
-    if texture is None or max(texture.shape) <= side:
+def _at_most(texture: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.ndarray, "h w 3"]:
+    if max(texture.shape) <= side:
         return texture
     height, width = (round(length * side / max(texture.shape)) for length in texture.shape[:2])
     return np.asarray(Image.fromarray(texture).resize((width, height), Image.Resampling.BOX))

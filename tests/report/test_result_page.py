@@ -138,3 +138,22 @@ def test_a_head_that_cannot_be_measured_has_a_page_without_measurements(head, ph
     page = Page.read((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Measurements" not in page.text
     assert "The head in 3D" in page.text
+
+
+def test_a_painted_head_comes_first_and_a_large_texture_is_sent_smaller(head, photo, tmp_path):
+    large = np.full((3000, 3000, 3), 150, dtype=np.uint8)
+    write_reconstruction(replace(head, texture=large), photo, tmp_path, formats=(), unit="m")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    posed, neutral = embedded(text, "models")
+    assert (posed["key"], neutral["key"]) == ("posed", "neutral")
+    glb = base64.b64decode(posed["uri"].partition(",")[2])
+    assert "TEXCOORD_0" in _attributes(glb)
+    mesh = trimesh.load(io.BytesIO(glb), file_type="glb", force="mesh", process=False)
+    assert max(mesh.visual.material.baseColorTexture.size) == 1024
+    assert "COLOR_0" in _attributes(base64.b64decode(neutral["uri"].partition(",")[2])), "plain, so that shape is seen"
+
+
+def test_without_a_texture_the_head_at_rest_comes_first(head, photo, tmp_path):
+    write_reconstruction(replace(head, texture=None), photo, tmp_path, formats=(), unit="m")
+    models = embedded((tmp_path / "report.html").read_text(encoding="utf-8"), "models")
+    assert [model["key"] for model in models] == ["neutral", "posed"]

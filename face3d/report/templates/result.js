@@ -41,6 +41,8 @@
   const choose = (model) => {
     document.getElementById(`model-${model.key}`).checked = true;
     viewer.src = model.uri;
+    viewer.exposure = model.exposure;
+    viewer.toneMapping = model.tone_mapping;
     viewer.alt = model.alt;
   };
 
