@@ -53,8 +53,8 @@ class DetectorResponse:
         doubt: factor on the posterior's standard deviations: how much larger errors on renders of known heads were than
             this model of the noise says.
         fingerprint: of the identity basis that `gain` belongs to, see `face3d.fit.responses`.
-        outline: so many of the first points lie on an outline that slides over the skin as the head turns; their bias is
-            where the surface is seen, not a habit of the detector.
+        outline: so many of the first points lie on an outline that slides over the skin as the head turns; their bias
+            is where the surface is seen, not a habit of the detector.
     """
 
     indices: Int[ndarray, " N"]
