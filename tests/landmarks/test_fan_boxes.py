@@ -25,7 +25,8 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(params=NETWORKS)
+# Without the back camera's BlazeFace: on drawn weights the library's suppression of its boxes never ends.
+@pytest.fixture(params=[name for name in NETWORKS if name != "blazeface_back"])
 def named_files(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[Path]]:
     """A detector's name and its files with drawn weights."""
     name = request.param
@@ -35,6 +36,11 @@ def named_files(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, li
     # Scores near one half, so that some boxes pass the threshold and suppression has something to do.
     weights = recipe_weights(state, damping=[("conf|classifier|ClassHead", 0.2), ("loc|regressor|BboxHead", 0.1)])
     paths = [tmp_path / file for file in FACE_DETECTORS[name].files]
+    for key, bias in weights.items():
+        if key.startswith("regressor") and key.endswith("bias"):
+            # Width and height above all noise: the library's suppression never ends on a box without an inside.
+            bias.reshape(-1, 16)[:, 2:4] = 100.0
+            weights[key.replace("bias", "weight")] *= 1e-3
     torch.save(weights, paths[0])
     if len(paths) == 2:
         random = np.random.default_rng(0)
