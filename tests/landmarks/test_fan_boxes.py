@@ -52,7 +52,7 @@ def test_boxes_are_the_librarys(named_files: tuple[str, list[Path]]) -> None:
     name, paths = named_files
     image = np.ascontiguousarray(data.astronaut()[40:168, 130:270])
     module = importlib.import_module(f"face_alignment.detection.{name.removesuffix('_back')}")
-    options = {"path_to_detector": str(paths[0])}
+    options: dict[str, object] = {"path_to_detector": str(paths[0])}
     if len(paths) == 2:
         options |= {"path_to_anchor": str(paths[1]), "back_model": name.endswith("_back")}
     expected = module.FaceDetector("cpu", **options).detect_from_image(image.copy())
