@@ -20,7 +20,7 @@ from typing_extensions import Self
 from face3d import assets
 from face3d.errors import ArgumentError
 from face3d.landmarks.crops import crop_frame, cut_out, unmap_points
-from face3d.landmarks.detector import FaceLandmarks
+from face3d.landmarks.detector import FaceLandmarks, confidence_inside
 from face3d.landmarks.mediapipe_tasks import FaceFinder, MeshReading, MeshTracker
 from face3d.landmarks.mediapipe_topology import MIRROR_478
 from face3d.landmarks.search import FaceCandidate, merge, tiles
@@ -251,9 +251,7 @@ def _part_inside(points: Float[np.ndarray, "478 3"], image: UInt8[np.ndarray, "H
 
 
 def _inside(points: Float[np.ndarray, "478 3"], image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, " 478"]:
-    size = np.array([image.shape[1], image.shape[0]])
-    inside = np.logical_and(points[:, :2] >= 0, points[:, :2] <= size)
-    return np.asarray(inside.all(axis=1), dtype=np.float64)
+    return confidence_inside(points, (image.shape[1], image.shape[0]))
 
 
 def _landmarks(reading: MeshReading, score: float, image: UInt8[np.ndarray, "H W 3"]) -> FaceLandmarks:
