@@ -47,8 +47,8 @@ from face3d.media.colour import srgb_from_linear
 __all__ = ["PhotoColours", "PhotometricFit", "PhotometricOptions", "fit_photometric"]
 
 NOISE_ROUNDS = 3
-"""How often a photo's noise is measured and its colours are fitted to it. The first measure, of the mean face's colours,
-is large: brows and lips of another colour than its look like hands and hair at first, and must not be given up."""
+"""How often a photo's noise is measured and its colours are fitted to it. The first measure, with the mean face's
+colours, is large: brows and lips of another colour look like hands and hair at first, and must not be given up."""
 COLOUR_STEPS = 8
 """Steps at most of a fit of light, tone and albedo alone."""
 DOUBT = 1.15

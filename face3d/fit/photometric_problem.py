@@ -5,7 +5,8 @@ is seen, and the light it sends is looked up there. What a face in a scene sends
 
     log light = tone * (log albedo + log(spherical harmonics of the normal . light))
 
-with a low-rank albedo shared by all photos, and per photo a light and a tone (the contrast that the camera's curve adds).
+with a low-rank albedo shared by all photos, and per photo a light and a tone, the contrast that the
+camera's curve adds.
 
 Unknowns, in this order: those of the landmark problem; per photo 27 of light and one of tone; the albedo.
 
@@ -35,8 +36,8 @@ __all__ = ["PhotometricNoise", "PhotometricProblem", "PhotometricState", "Photom
 LIGHT_SIZE = 27
 SHADING_FLOOR = 0.05
 """Of the mean light: what reaches a face's dark side in any room; shading fades into it smoothly."""
-LIGHT_SIGMA = (10.0, *[0.7] * 3, *[0.35] * 5)
-"""Of the light's coefficients relative to the mean light: that itself is free, directions are not stronger than it."""
+LIGHT_SIGMA = (0.5, *[0.5] * 3, *[0.25] * 5)
+"""Of the light's coefficients relative to the mean light, which is guessed well within a factor of two."""
 MEDIAN_SQUARE = 2.366
 """Median of the sum of three squared standard normal numbers."""
 TONE_SIGMA = 0.2

@@ -2,9 +2,9 @@
 
     python flame_assets/build/build_albedo.py [--looks 4000]
 
-The photometric fit needs it. Paints many random people (`paint.random_look`, skin from very light to very dark) onto the
-mean head, adds smooth uneven colour and the shade of creases, and keeps the principal components of the LOGARITHM of
-linear RGB, where light and albedo add up. Writes flame_assets/open_albedo.npz; deterministic by seed, no outside data.
+The photometric fit needs it. Paints many random people (`paint.random_look`, skin from very light to very dark) onto
+the mean head, adds smooth uneven colour and the shade of creases, and keeps the principal components of the LOGARITHM
+of linear RGB, where light and albedo add up. Writes flame_assets/open_albedo.npz; no outside data.
 """
 
 from __future__ import annotations
