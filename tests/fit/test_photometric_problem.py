@@ -11,14 +11,21 @@ from face3d.fit.photometric_fit import _first_colours, _skin_of
 from face3d.fit.photometric_image import FaceImage
 from face3d.fit.photometric_problem import PhotometricNoise, PhotometricProblem
 from face3d.fit.photometric_views import seen_samples
-from face3d.head import load_head
+from face3d.head import HeadModel, load_head
 from tests.fit.photographed_heads import photograph
 
 
-@pytest.fixture(scope="module")
-def near():
+def plain_head():
+    """A head as anybody's file may hold it: no regions, no albedo of its own, the jaw a joint and no expression."""
+    arrays = load_head("open").arrays()
+    names = tuple(f"expression_{number}" for number in range(len(arrays.expression_names)))
+    return HeadModel(replace(arrays, name="plain", regions={}, expression_names=names))
+
+
+@pytest.fixture(scope="module", params=["open", "plain"])
+def near(request):
     """A problem and a state that is not at rest."""
-    head, rng = load_head("open"), np.random.default_rng(5)
+    head, rng = load_head("open") if request.param == "open" else plain_head(), np.random.default_rng(5)
     seen = photograph(head, rng)
     response = plain_response(head, "mediapipe_478", sigma=0.0006, measured=False)
     solved = solve_landmarks(head, [seen.observation], FitOptions(max_iterations=4), response=response)
@@ -46,6 +53,7 @@ def test_gradient(near):
     kinds = {
         "identity": slice(0, first),
         "expression": slice(first, first + landmarks.expression_size),
+        "turns": slice(first + landmarks.expression_size, first + landmarks.expression_size + 9),
         "pose": slice(first + landmarks.expression_size + 9, first + landmarks.expression_size + 15),
         "light": slice(geometric, geometric + 27),
         "tone": slice(geometric + 27, geometric + 28),
@@ -55,7 +63,7 @@ def test_gradient(near):
     for name, part in kinds.items():
         direction = np.zeros(problem.size)
         direction[part] = rng.normal(size=direction[part].shape)
-        direction *= (1e-4 if name == "pose" else 1e-3) / np.linalg.norm(direction)
+        direction *= (1e-4 if name in ("pose", "turns") else 1e-3) / np.linalg.norm(direction)
         if name == "expression":
             # Inside their bounds, on the side that a step can take.
             direction = np.abs(direction)
