@@ -14,7 +14,7 @@ from face3d.assets.members import StoredMember, obtain_members
 from face3d.assets.open_head import open_head_path, open_head_use, use_of_own_head
 from face3d.assets.storage import StoredAsset, asset_named, folder_of, home, stored, verify
 from face3d.assets.table import ASSETS, Asset, Commercial, Member, NpmSource, PyPISource, Source, UrlSource
-from face3d.assets.torch_file import read_torch_file
+from face3d.assets.torch_file import fill, read_torch_file
 
 __all__ = [
     "ASSETS",
@@ -33,6 +33,7 @@ __all__ = [
     "asset_named",
     "asset_path",
     "fetch",
+    "fill",
     "folder_of",
     "home",
     "is_open",

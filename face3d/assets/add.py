@@ -138,6 +138,14 @@ def check_content(asset: Asset, path: Path) -> None:
             raise CorruptAssetError(f"{path} is not {asset.file}: its SHA-256 differs; get it from {asset.obtained}")
     elif asset.name == "flame":
         _check_flame(path)
+    elif asset.name == "mica":
+        from face3d.identity import read_mica
+
+        read_mica(path)
+    elif asset.name == "arcface":
+        from face3d.identity import load_arcface
+
+        load_arcface(path)
     elif path.suffix.lower() in _TORCH_SUFFIXES:
         read_torch_file(path)
 

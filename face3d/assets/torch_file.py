@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from face3d.errors import CorruptAssetError
 
-__all__ = ["read_torch_file"]
+if TYPE_CHECKING:
+    from torch import nn
+
+    Network = TypeVar("Network", bound=nn.Module)
+
+__all__ = ["fill", "read_torch_file"]
 
 
 def read_torch_file(path: Path) -> dict[str, Any]:
@@ -37,3 +43,37 @@ def read_torch_file(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CorruptAssetError(f"{path} holds a {type(content).__name__}, not named weights")
     return content
+
+
+def fill(network: Network, content: Mapping[str, Any], path: Path, name: str) -> Network:
+    """Load weights strictly, whether they lie bare, under `state_dict`, or with a `module.` before each name.
+
+    Args:
+        network: what takes them; it comes back in evaluation mode, its weights frozen.
+        content: of the file.
+        path, name: of the file and of the network, for messages.
+
+    Raises:
+        CorruptAssetError: names or shapes differ from the network's.
+    """
+    import torch
+
+    inner = content.get("state_dict")
+    weights = inner if isinstance(inner, dict) else content
+    found = {str(key).removeprefix("module."): value for key, value in weights.items()}
+    expected = network.state_dict()
+    # Files older than this counter lack it; it plays no part in evaluation.
+    counters = (key for key in expected if key.endswith("num_batches_tracked") and key not in found)
+    found |= {key: torch.zeros_like(expected[key]) for key in counters}
+    if found.keys() != expected.keys():
+        shown = ", ".join(list(map(str, weights))[:3]) or "nothing"
+        raise CorruptAssetError(
+            f"{path} does not hold {name} but {shown}, ...: {len(expected.keys() - found.keys())} weights are missing "
+            f"and {len(found.keys() - expected.keys())} unknown"
+        )
+    for key, value in expected.items():
+        if not isinstance(found[key], torch.Tensor) or found[key].shape != value.shape:
+            given = tuple(found[key].shape) if isinstance(found[key], torch.Tensor) else type(found[key]).__name__
+            raise CorruptAssetError(f"{path} does not hold {name}: {key} is {given}, not {tuple(value.shape)}")
+    network.load_state_dict(found, strict=True)
+    return network.eval().requires_grad_(False)

@@ -6,7 +6,7 @@ Pickles are read by a whitelist (see `whitelist_pickle`), so neither chumpy nor 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from face3d.head.flame_landmarks import read_embeddings
 from face3d.head.model import HeadModel
 from face3d.head.whitelist_pickle import dense_array, read_npz, read_pickle
 
-__all__ = ["COMPANION_FILES", "load_flame", "read_flame"]
+__all__ = ["COMPANION_FILES", "eyeball_regions", "flame_arrays", "load_flame", "read_flame"]
 
 #: Files that are used when they lie beside the model: landmark embeddings, then vertex masks.
 COMPANION_FILES = (
@@ -85,12 +85,29 @@ def read_flame(
     content = _model_content(path)
     landmark_files = _given_or_beside(landmarks, path, COMPANION_FILES[:-1])
     mask_files = _given_or_beside(masks, path, COMPANION_FILES[-1:])
+    files = [path, *landmark_files, *mask_files]
+    arrays = flame_arrays(content, path, files)
+    arrays = replace(arrays, regions=_read_regions(mask_files, len(arrays.template)))
+    return _with_point_sets(arrays, read_embeddings(landmark_files), landmark_files)
+
+
+def flame_arrays(content: Mapping[str, Any], path: Path, files: Sequence[Path]) -> HeadArrays:
+    """Return a FLAME model of arrays by the names that its pickle has, without regions and point sets.
+
+    Args:
+        content: the arrays.
+        path: the file they are from, for messages.
+        files: that have a part in the model, for its record.
+
+    Raises:
+        CorruptAssetError: the arrays do not make a head.
+    """
     try:
         template = _floats(content, "v_template")
         directions = _floats(content, "shapedirs")
         correctives = _floats(content, "posedirs")
         parents = dense_array(content["kintree_table"]).astype(np.int64)[0]
-        arrays = HeadArrays(
+        return HeadArrays(
             name="flame",
             licence=_LICENCE,
             template=template,
@@ -102,12 +119,10 @@ def read_flame(
             skinning_weights=_floats(content, "weights"),
             joint_names=_JOINT_NAMES,
             parents=(-1, *(int(parent) for parent in parents[1:])),
-            provenance={"files": [file.name for file in (path, *landmark_files, *mask_files)]},
+            provenance={"files": [file.name for file in files]},
         )
     except (InputError, ValueError, IndexError, TypeError) as error:
         raise CorruptAssetError(f"{path}: is not a usable FLAME model: {error}") from error
-    arrays = replace(arrays, regions=_read_regions(mask_files, len(template)))
-    return _with_point_sets(arrays, read_embeddings(landmark_files), landmark_files)
 
 
 def _model_content(path: Path) -> Mapping[str, Any]:
@@ -144,10 +159,13 @@ def _basis(directions: np.ndarray, template: Float[np.ndarray, "V 3"]) -> Float[
     return np.ascontiguousarray(np.moveaxis(components, -1, 0))
 
 
+def eyeball_regions(vertices: int) -> dict[str, np.ndarray]:
+    """Return the eyeballs' vertices by name; none for a model of another topology than FLAME's."""
+    return {name: np.array(ids) for name, ids in _EYEBALLS.items()} if vertices == _FLAME_VERTICES else {}
+
+
 def _read_regions(files: list[Path], vertices: int) -> dict[str, np.ndarray]:
-    regions = {}
-    if vertices == _FLAME_VERTICES:
-        regions = {name: np.array(ids) for name, ids in _EYEBALLS.items()}
+    regions = eyeball_regions(vertices)
     for file in files:
         masks = read_pickle(file)
         if not isinstance(masks, dict):

@@ -12,7 +12,7 @@ from face3d.errors import CorruptAssetError, InputError
 from face3d.head.arrays import YAW_BINS, PointArrays
 from face3d.head.whitelist_pickle import dense_array, read_npy, read_npz, read_pickle
 
-__all__ = ["read_embeddings"]
+__all__ = ["embedded_points", "read_embeddings"]
 
 _CONTOUR = 17
 _INNER = 51
@@ -57,6 +57,15 @@ def read_embeddings(files: Sequence[Path]) -> dict[str, PointArrays]:
         except (InputError, ValueError, TypeError, KeyError, IndexError) as error:
             raise CorruptAssetError(f"{file}: is not a usable landmark embedding: {error}") from error
     return _ibug(parts) | sets
+
+
+def embedded_points(content: Mapping[str, Any]) -> dict[str, PointArrays]:
+    """Return the point sets of one embedding's arrays, named as in `landmark_embedding.npy`.
+
+    Raises:
+        InputError: they are none.
+    """
+    return _ibug(_parts(content))
 
 
 def _content(file: Path) -> Mapping[str, Any]:

@@ -5,22 +5,21 @@ Module names and layouts are face-alignment's, so its published weights load str
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from face3d.assets import read_torch_file
-from face3d.errors import CorruptAssetError, DependencyError
+from face3d.assets import fill, read_torch_file
+from face3d.errors import DependencyError
 from face3d.landmarks.topologies import TOPOLOGIES
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["FanHeatmaps", "fill", "library", "load_depth_network", "load_fan"]
+__all__ = ["FanHeatmaps", "library", "load_depth_network", "load_fan"]
 
 LANDMARKS = 68
 STACKS = 4
@@ -86,29 +85,3 @@ def load_depth_network(path: Path) -> nn.Module:
         DependencyError: face-alignment is not installed.
     """
     return fill(library("models").ResNetDepth(), read_torch_file(path), path, "FAN's depth network")
-
-
-def fill(network: nn.Module, content: Mapping[str, Any], path: Path, name: str) -> nn.Module:
-    """Load weights strictly, whether they lie bare, under `state_dict`, or with a `module.` before each name.
-
-    Raises:
-        CorruptAssetError: names or shapes differ from the network's.
-    """
-    inner = content.get("state_dict")
-    weights = inner if isinstance(inner, dict) else content
-    found = {str(key).removeprefix("module."): value for key, value in weights.items()}
-    expected = network.state_dict()
-    # Files older than this counter lack it; it plays no part in evaluation.
-    found |= {key: value for key, value in expected.items() if key.endswith("num_batches_tracked") and key not in found}
-    if found.keys() != expected.keys():
-        shown = ", ".join(list(map(str, weights))[:3]) or "nothing"
-        raise CorruptAssetError(
-            f"{path} does not hold {name} but {shown}, ...: {len(expected.keys() - found.keys())} weights are missing "
-            f"and {len(found.keys() - expected.keys())} unknown"
-        )
-    for key, value in expected.items():
-        if not isinstance(found[key], Tensor) or found[key].shape != value.shape:
-            given = tuple(found[key].shape) if isinstance(found[key], Tensor) else type(found[key]).__name__
-            raise CorruptAssetError(f"{path} does not hold {name}: {key} is {given}, not {tuple(value.shape)}")
-    network.load_state_dict(found, strict=True)
-    return network.eval().requires_grad_(False)

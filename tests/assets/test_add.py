@@ -28,10 +28,23 @@ class Malicious:
 
 def test_torch_weights_are_copied_and_recorded(tmp_path):
     torch.save({"state": torch.ones(3)}, tmp_path / "my_download.tar")
-    found = assets.add("mica", [tmp_path / "my_download.tar"])
-    assert found.path.name == "mica.tar"
-    assert assets.obtain("mica") == found
+    found = assets.add("spectre", [tmp_path / "my_download.tar"])
+    assert found.path.name == "spectre_model.tar"
+    assert assets.obtain("spectre") == found
     assert found.commercial == "no"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("mica", "is DECA's checkpoint, not MICA's"), ("arcface", "does not hold ArcFace's IResNet-100")],
+)
+def test_another_systems_weights_are_refused(tmp_path, name, message):
+    path = tmp_path / ("download.tar" if name == "mica" else "download.pth")
+    torch.save({"E_flame": {"w": torch.ones(3)}, "E_detail": {}}, path)
+    with pytest.raises(CorruptAssetError, match=message) as caught:
+        assets.add(name, [path])
+    assert "\n" not in str(caught.value)
+    assert assets.stored(name) is None
 
 
 @pytest.mark.parametrize(("name", "file"), [("mica", "mica.tar"), ("flame", "flame.pkl")])

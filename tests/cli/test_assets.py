@@ -32,10 +32,10 @@ def test_the_life_of_an_asset(tmp_path, monkeypatch, capfd):
 def test_adding_by_hand(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("FACE3D_HOME", str(tmp_path / "home"))
     torch.save({"state": torch.ones(1)}, tmp_path / "download.tar")
-    assert main(["assets", "add", "mica", str(tmp_path / "download.tar")]) == 0
+    assert main(["assets", "add", "spectre", str(tmp_path / "download.tar")]) == 0
     capfd.readouterr()
-    assert main(["assets", "path", "mica"]) == 0
-    assert capfd.readouterr().out.strip().endswith("mica.tar")
+    assert main(["assets", "path", "spectre"]) == 0
+    assert capfd.readouterr().out.strip().endswith("spectre_model.tar")
 
 
 def test_out_takes_the_document(tmp_path):

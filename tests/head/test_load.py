@@ -54,7 +54,7 @@ def test_flame_is_found_beside_the_open_head_or_in_the_store(tmp_path):
 
 
 def test_unusable_names_and_combinations_are_named(head_file):
-    with pytest.raises(ArgumentError, match="head 'flam' is neither 'open' nor 'flame' nor a file"):
+    with pytest.raises(ArgumentError, match="head 'flam' is neither 'open', 'flame', 'mica' nor a file"):
         load_head("flam")
     with pytest.raises(ArgumentError, match="has its own landmarks"):
         load_head(head_file, landmarks=GOLDEN / "flame" / "landmark_embedding.npy")

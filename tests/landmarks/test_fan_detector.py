@@ -12,9 +12,10 @@ import torch
 from skimage import data
 from torch import nn
 
+from face3d.assets import fill
 from face3d.errors import ArgumentError, CorruptAssetError, InputError, MissingAssetError
 from face3d.landmarks import Detector, FanDetector, open_detector
-from face3d.landmarks.fan_networks import FanHeatmaps, fill, load_fan
+from face3d.landmarks.fan_networks import FanHeatmaps, load_fan
 from tests.golden.recipe import FAN4_DAMPING, recipe_weights
 
 models = pytest.importorskip("face_alignment.models")
