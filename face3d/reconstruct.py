@@ -30,7 +30,7 @@ from face3d.head import HeadModel, load_head
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
 from face3d.media import Photo, read_image
-from face3d.reconstruction import MESH_FORMATS, Reconstruction, write_reconstruction
+from face3d.reconstruction import FOLDER_FORMATS, MESH_FORMATS, Reconstruction, write_reconstruction
 from face3d.render.texture import PosedPhoto, bake_texture
 from face3d.report import ResultIndex, check_pictures
 
@@ -106,7 +106,7 @@ def reconstruct(
         licence: "open" refuses every model file that is not known to allow commercial use.
         device: PyTorch device of the head model and of FAN.
         out: folder to write result folders in; None writes nothing.
-        formats: of the mesh files: obj, ply, glb, stl.
+        formats: of the mesh files: obj, ply, glb, stl; and mica, the files of MICA's demo (FLAME heads only).
         unit: of mesh files whose format does not fix it.
         pictures: to write beside the overlay and the report; names in `face3d.report.PICTURES`.
         on_failure: called for each input that gives no result while the others go on; without it the first one raises.
@@ -311,8 +311,9 @@ def _check_arguments(
 ) -> None:
     if isinstance(images, (str, Path)) or not len(images):
         raise ArgumentError("give a list of one or more photos")
-    if unknown := [name for name in formats if name not in MESH_FORMATS]:
-        raise ArgumentError(f"no mesh format is named {', '.join(unknown)}; there are {', '.join(MESH_FORMATS)}")
+    known = (*MESH_FORMATS, *FOLDER_FORMATS)
+    if unknown := [name for name in formats if name not in known]:
+        raise ArgumentError(f"no mesh format is named {', '.join(unknown)}; there are {', '.join(known)}")
     if unit not in ("m", "mm"):
         raise ArgumentError(f"the unit is m or mm, not {unit!r}")
     low, high = PLAUSIBLE_PUPILLARY_DISTANCE

@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 
 from face3d.assets import AssetUse
 from face3d.camera import Intrinsics, project
-from face3d.export import Mesh, export_gltf, export_mtl, export_obj, export_ply, export_stl
+from face3d.export import Mesh, export_gltf, export_mica, export_mtl, export_obj, export_ply, export_stl
 from face3d.export.mesh import TEXTURE_FILE, Unit
 from face3d.export.obj import MATERIAL_FILE
 from face3d.fit import PhotoColours, Scale
@@ -34,7 +34,7 @@ from face3d.render.overlay import (
 from face3d.render.portrait import HeadAppearance, model_appearance
 from face3d.report import result_page, write_pictures
 
-__all__ = ["MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruction"]
+__all__ = ["FOLDER_FORMATS", "MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruction"]
 
 SCHEMA_VERSION = 1
 """Of reconstruction.json; grows when a field changes its meaning."""
@@ -49,6 +49,9 @@ MESH_FORMATS: Mapping[str, Callable[[Mesh, Unit], bytes]] = {
     "stl": lambda mesh, unit: export_stl(mesh, unit=unit),
 }
 """Writers by file name ending; glTF fixes its unit."""
+
+FOLDER_FORMATS = ("mica",)
+"""Formats that are a folder of files each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,7 +265,7 @@ def write_reconstruction(
 
     Args:
         photo: the pixels that the result was made from.
-        formats: of the meshes; names in `MESH_FORMATS`.
+        formats: of the meshes, names in `MESH_FORMATS`; and "mica" for the files of MICA's demo in a folder `mica`.
         unit: "m" or "mm", for formats that do not fix it.
         pictures: more of them; names in `face3d.report.PICTURES`.
 
@@ -275,7 +278,12 @@ def write_reconstruction(
     }
     for state, mesh in meshes.items():
         for name in formats:
-            (folder / f"head_{state}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
+            if name in MESH_FORMATS:
+                (folder / f"head_{state}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
+    if "mica" in formats:
+        (folder / "mica").mkdir()
+        for name, content in export_mica(result.model, result.identity).items():
+            (folder / "mica" / name).write_bytes(content)
     if result.texture is not None:
         write_image(folder / TEXTURE_FILE, result.texture)
         if "obj" in formats:

@@ -34,7 +34,7 @@ class Reconstruct:
     detector: Literal["mediapipe", "fan", "dlib"] = "mediapipe"
     """What finds the landmarks: mediapipe's 478, or 68 by FAN or dlib with your own weights."""
     formats: Annotated[str, arg(metavar="LIST")] = "obj,ply,glb"
-    """Mesh files to write, of obj, ply, glb and stl."""
+    """Mesh files to write, of obj, ply, glb and stl; mica for the files of MICA's demo (FLAME heads only)."""
     unit: Literal["m", "mm"] = "m"
     """Unit of mesh files whose format does not fix it (glb is always metres)."""
     pictures: Annotated[str, arg(metavar="LIST")] = ""

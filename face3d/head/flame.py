@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from face3d.errors import CorruptAssetError, InputError
+from face3d.errors import ArgumentError, CorruptAssetError, InputError
 from face3d.head.arrays import HeadArrays, PointArrays
 from face3d.head.flame_landmarks import read_embeddings
 from face3d.head.model import HeadModel
 from face3d.head.whitelist_pickle import dense_array, read_npz, read_pickle
 
-__all__ = ["COMPANION_FILES", "eyeball_regions", "flame_arrays", "load_flame", "read_flame"]
+__all__ = ["COMPANION_FILES", "eyeball_regions", "flame_arrays", "load_flame", "read_flame", "require_flame"]
 
 #: Files that are used when they lie beside the model: landmark embeddings, then vertex masks.
 COMPANION_FILES = (
@@ -123,6 +123,19 @@ def flame_arrays(content: Mapping[str, Any], path: Path, files: Sequence[Path]) 
         )
     except (InputError, ValueError, IndexError, TypeError) as error:
         raise CorruptAssetError(f"{path}: is not a usable FLAME model: {error}") from error
+
+
+def require_flame(model: HeadModel, purpose: str) -> None:
+    """Raise `ArgumentError` unless a head is FLAME with all of its identity components.
+
+    Args:
+        purpose: what is done with FLAME's identity, the beginning of the message, such as "MICA's files hold".
+    """
+    if model.name != "flame" or model.identity_size != _FIRST_EXPRESSION:
+        raise ArgumentError(
+            f"{purpose} the {_FIRST_EXPRESSION} identity components of FLAME, and the head {model.name!r} has "
+            f"{model.identity_size} of its own; choose --head flame, or --head mica for the FLAME inside of mica.tar"
+        )
 
 
 def _model_content(path: Path) -> Mapping[str, Any]:
