@@ -23,10 +23,13 @@ from face3d.assets import AssetUse, LicencePolicy
 from face3d.camera import Intrinsics, choose_intrinsics
 from face3d.errors import ArgumentError, Face3DError, InputError, NoFaceError, OutputError
 from face3d.export.mesh import Unit
+from face3d.export.mica import check_mica_head
 from face3d.export.result_folder import ResultFolders, ResultNames
 from face3d.fit import Fit, FitOptions, Observation, PhotometricFit, fit_landmarks, fit_photometric
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
+from face3d.head.flame import require_flame
+from face3d.identity.person import IdentityNetwork, check_identity, open_identity
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
 from face3d.media import Photo, read_image
@@ -69,7 +72,8 @@ def reconstruct(
     images: Sequence[Image],
     *,
     head: str | Path = "open",
-    identity: Literal["auto", "fit"] = "auto",
+    identity: Literal["auto", "fit", "mica"] = "auto",
+    identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
     same_person: bool = False,
     pupillary_distance: float | None = None,
@@ -92,8 +96,11 @@ def reconstruct(
 
     Args:
         images: paths, RGB arrays or `Photo`s.
-        head: "open", "flame", or the path of a head file.
-        identity: "fit" finds the person by fitting the head to landmarks; "auto" takes the best that is here.
+        head: "open", "flame", "mica" (the FLAME inside of your mica.tar), or the path of a head file.
+        identity: "fit" finds the person by fitting the head to landmarks; "mica" takes the person that MICA's network
+            sees (FLAME heads, with your mica.tar) and only the rest from landmarks; "auto" takes the best there is.
+        identity_weight: with "mica", lets landmarks change the person: 1 trusts the network as far as its published
+            errors say, larger numbers more; None leaves the person exactly as the network sees it.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with the user's own weights).
         same_person: fit all photos together, as one person; of each photo the largest face is taken.
         pupillary_distance: far pupillary distance in metres, if known; the head gets exactly that size.
@@ -125,11 +132,18 @@ def reconstruct(
     _check_arguments(images, formats, unit, device, pupillary_distance)
     if refine not in ("none", "photometric"):
         raise ArgumentError(f"refine is none or photometric, not {refine!r}")
+    check_identity(identity, identity_weight)
     check_pictures(pictures)
     folders = None if out is None else ResultFolders(Path(out), marker="reconstruction.json")
     model = load_head(head).to(device)
+    if "mica" in formats:
+        check_mica_head(model)
     uses = (_head_use(head, model), *detector_assets(detector, progress=progress))
+    if identity == "mica":
+        require_flame(model, "MICA foretells")
+        uses = tuple(dict.fromkeys((*uses, assets.use_of(assets.obtain("mica")))))
     assets.require_licence(uses, licence)
+    network = open_identity(identity, identity_weight, model, device=device)
     options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
     failures = _Failures(on_failure)
     names = ResultNames()
@@ -139,7 +153,7 @@ def reconstruct(
         sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=same_person, progress=progress)
         for person in _people(sightings, together=same_person):
             with failures.of(person[0].photo.name):
-                fitted = _fit_person(model, person, options, refine, uses, names)
+                fitted = _fit_person(model, person, options, network, refine, uses, names)
                 for sighting, result in _textured(fitted, delight=delight) if texture else fitted:
                     if folders is not None:
                         result = _written(result, sighting.photo, folders, tuple(formats), unit, tuple(pictures))
@@ -191,6 +205,7 @@ def _fit_person(
     model: HeadModel,
     person: list[_Sighting],
     options: FitOptions,
+    network: IdentityNetwork | None,
     refine: Literal["none", "photometric"],
     uses: tuple[AssetUse, ...],
     names: ResultNames,
@@ -200,6 +215,9 @@ def _fit_person(
     observations = [Observation(sighting.landmarks, sighting.intrinsics) for sighting in person]
     colours: PhotometricFit | None = None
     try:
+        if network is not None:
+            photos, landmarks = zip(*((sighting.photo.pixels, sighting.landmarks) for sighting in person), strict=True)
+            options = replace(options, known_identity=network.look_at(photos, landmarks))
         if refine == "photometric":
             colours = fit_photometric(model, observations, [sighting.photo.pixels for sighting in person], options)
         fit = fit_landmarks(model, observations, options) if colours is None else colours.fit
@@ -230,7 +248,7 @@ def _fit_person(
                 residual=float(fit.reprojection_pixels[index].mean() / fit.interocular_pixels[index]),
                 assets=uses,
                 timings={**sighting.seconds, **seconds},
-                warnings=(*sighting.warnings, *fit.warnings),
+                warnings=(*sighting.warnings, *fit.warnings, *(network.warnings if network else ())),
             ),
         )
 
@@ -286,7 +304,7 @@ def _written(
 def _head_use(head: str | Path, model: HeadModel) -> AssetUse:
     if head == "open":
         return assets.open_head_use()
-    added = assets.stored("flame") if head == "flame" else None
+    added = assets.stored(head) if head in ("flame", "mica") else None
     return assets.use_of(added) if added else assets.use_of_own_head(model.name, model.licence, Path(head))
 
 

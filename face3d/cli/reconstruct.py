@@ -27,10 +27,13 @@ class Reconstruct:
 
     photos: Positional[Annotated[tuple[Path, ...], arg(metavar="PHOTO...")]]
     """Image files."""
-    head: Annotated[str, arg(metavar="open|flame|PATH")] = "open"
-    """The head model: the open one that ships, your FLAME, or a head file."""
-    identity: Literal["auto", "fit"] = "auto"
-    """How the person is found: auto takes the best there is; fit fits the head to the landmarks."""
+    head: Annotated[str, arg(metavar="open|flame|mica|PATH")] = "open"
+    """The head model: the open one that ships, your FLAME, the FLAME inside of your mica.tar, or a head file."""
+    identity: Literal["auto", "fit", "mica"] = "auto"
+    """How the person is found: auto takes the best there is; fit fits the head to the landmarks; mica takes what MICA's
+    network sees (FLAME heads, with your mica.tar) and only the rest from landmarks."""
+    identity_weight: Annotated[float | None, arg(metavar="FACTOR")] = None
+    """With mica, let landmarks change the person: 1 trusts the network as far as its published errors say."""
     detector: Literal["mediapipe", "fan", "dlib"] = "mediapipe"
     """What finds the landmarks: mediapipe's 478, or 68 by FAN or dlib with your own weights."""
     formats: Annotated[str, arg(metavar="LIST")] = "obj,ply,glb"
@@ -66,6 +69,7 @@ class Reconstruct:
             self.common,
             head=self.head,
             identity=self.identity,
+            identity_weight=self.identity_weight,
             detector=self.detector,
             formats=tuple(name.strip() for name in self.formats.split(",") if name.strip()),
             unit=self.unit,

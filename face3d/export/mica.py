@@ -15,10 +15,19 @@ from face3d.export.ply import export_ply
 from face3d.head import HeadModel
 from face3d.head.flame import require_flame
 
-__all__ = ["export_mica"]
+__all__ = ["check_mica_head", "export_mica"]
 
 MILLIMETRES = 1000.0
 POINT_SETS = ("ibug_68_fixed", "now_7")
+
+
+def check_mica_head(model: HeadModel) -> None:
+    """Raise `ArgumentError` unless a head has what MICA's files are made of: FLAME's identity and its landmarks."""
+    require_flame(model, "MICA's files hold")
+    if missing := [name for name in POINT_SETS if name not in model.point_sets]:
+        raise ArgumentError(
+            f"MICA's files need the points {', '.join(missing)}; put landmark_embedding.npy beside the FLAME model"
+        )
 
 
 @torch.inference_mode()
@@ -37,11 +46,7 @@ def export_mica(model: HeadModel, identity: Float[np.ndarray, " 300"]) -> dict[s
     Raises:
         ArgumentError: the head is not FLAME, or has no landmark embedding.
     """
-    require_flame(model, "MICA's files hold")
-    if missing := [name for name in POINT_SETS if name not in model.point_sets]:
-        raise ArgumentError(
-            f"MICA's files need the points {', '.join(missing)}; put landmark_embedding.npy beside the FLAME model"
-        )
+    check_mica_head(model)
     geometry = model(identity=identity)
     points68, points7 = (
         (MILLIMETRES * model.points(name, geometry)).cpu().numpy().astype(np.float32) for name in POINT_SETS

@@ -22,11 +22,12 @@ from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, InputError
 from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.evidence import DetectorResponse
+from face3d.fit.known_identity import KnownIdentity, held_covariance
 from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, ViewEvidence, ViewState
-from face3d.fit.metric_evidence import apparent_iris_diameters, distance_term, set_point
+from face3d.fit.metric_evidence import apparent_iris_diameters, hold_exactly, set_point, typed_sources, typed_terms
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
-from face3d.fit.scale import TYPED_DISTANCE_SIGMA, HeadSize, Scale, ScaleSource, fuse, iris_source
+from face3d.fit.scale import HeadSize, Scale, ScaleSource, fuse, iris_source
 from face3d.fit.solver import Linearization, Solution, damped_step, minimize
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
@@ -40,7 +41,6 @@ EYE_SIGMA = (0.25, 0.35, 0.01)
 HELD_SIGMA = 1e-4
 """Radians: a joint that the fit leaves at rest."""
 
-TYPED_PASSES = 5
 REPROJECTION_WARNING = 0.06
 """Mean reprojection error, as a share of the interocular distance, that no good fit shows."""
 
@@ -63,6 +63,7 @@ class FitOptions:
         use_iris: whether the irises take part in the metric scale.
         identity_components: how many of the identity's components are looked for; the smaller ones, which landmarks
             cannot tell, stay at the mean.
+        known_identity: an identity that the fit holds to, with all of its components; None finds it by the landmarks.
         max_iterations: Levenberg-Marquardt steps at most.
         tolerance: relative cost change that ends the iteration.
     """
@@ -71,6 +72,7 @@ class FitOptions:
     known_distances: Mapping[tuple[str, str], float] = field(default_factory=dict)
     use_iris: bool = True
     identity_components: int = 80
+    known_identity: KnownIdentity | None = None
     max_iterations: int = 25
     tolerance: float = 1e-3
 
@@ -158,7 +160,8 @@ def solve_landmarks(
     if response is None:
         response = response_of(model, observations[0].landmarks.topology)
     held = held_joints(model)
-    points = _points_of(model, response, held, options.identity_components)
+    known = options.known_identity
+    points = _points_of(model, response, held, options.identity_components if known is None else len(known.mean))
     bounds = None if model.expression_bounds is None else model.expression_bounds.cpu().numpy().astype(np.float64)
     views = []
     states = []
@@ -184,10 +187,42 @@ def solve_landmarks(
         tuple(views),
         turn_sigma=np.array([*jaw_sigma, *EYE_SIGMA, *EYE_SIGMA]),
         bounds=bounds,
+        prior=None if known is None else known.prior(_size_of(model, len(known.mean))),
     )
-    start = FitState(np.zeros(points.identity_size), tuple(states))
+    typed = _typed_distances(options)
+    if problem.prior.held:
+        # Distances that the user typed change a held identity before the fit, so that pose and camera follow them.
+        mean = hold_exactly(model, problem.points, problem.prior.mean, typed, np.diag(1 / problem.prior.precision))
+        problem.prior = replace(problem.prior, mean=mean)
+    start = FitState(problem.prior.mean, tuple(states))
     free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
+    if problem.prior.held and known is not None:
+        return _state_size(model, problem, free, known, typed)
     return _fix_size(model, problem, free, observations, options)
+
+
+def _state_size(
+    model: HeadModel,
+    problem: LandmarkProblem,
+    solution: Solution[FitState],
+    known: KnownIdentity,
+    typed: Mapping[tuple[str, str], float],
+) -> SolvedLandmarks:
+    """The size of a held identity: neither landmarks nor irises have a say in it."""
+    sources = [ScaleSource(known.name, size_of(model, known.mean), known.scale_sigma)]
+    identity = solution.state.identity
+    sources += typed_sources(model, problem.points, typed, identity, size_of(model, identity))
+    problem.linear_terms = typed_terms(model, problem.points, typed, identity)
+    scale = replace(fuse(sources), value=size_of(model, identity))
+    return SolvedLandmarks(problem, solution, scale, typed)
+
+
+def _typed_distances(options: FitOptions) -> dict[tuple[str, str], float]:
+    """Metres by the ends of each distance that the user gave."""
+    typed = dict(options.known_distances)
+    if options.pupillary_distance is not None:
+        typed[("left_eye", "right_eye")] = options.pupillary_distance
+    return typed
 
 
 def held_joints(model: HeadModel) -> tuple[str, ...]:
@@ -249,13 +284,8 @@ def _fix_size(
     doubt = problem.response.doubt
     covariance = doubt**2 * identity_covariance(free.linearization.hessian, len(identity))
     sources = [ScaleSource("identity", math.exp(log_ratio), float(np.sqrt(gradient @ covariance @ gradient)))]
-    typed = dict(options.known_distances)
-    if options.pupillary_distance is not None:
-        typed[("left_eye", "right_eye")] = options.pupillary_distance
-    for ends, distance in typed.items():
-        _, current = distance_term(model, problem.points, ends, distance, identity)
-        name = "pupillary_distance" if ends == ("left_eye", "right_eye") else "-".join(ends)
-        sources.append(ScaleSource(name, math.exp(log_ratio) * distance / current, TYPED_DISTANCE_SIGMA / distance))
+    typed = _typed_distances(options)
+    sources += typed_sources(model, problem.points, typed, identity, size_of(model, identity))
     iris = None
     if options.use_iris and not typed:
         iris = iris_source(log_ratio, _iris_diameters(problem, free.state, observations))
@@ -264,11 +294,9 @@ def _fix_size(
         target = math.log(iris.value) - log_ratio + float(gradient @ identity)
         problem.linear_terms = (LinearTerm(gradient, target, iris.sigma / doubt),)
     if typed:
-        problem.linear_terms = tuple(
-            distance_term(model, problem.points, ends, distance, identity)[0] for ends, distance in typed.items()
-        )
+        problem.linear_terms = typed_terms(model, problem.points, typed, identity)
         solution = minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
-        held = hold_exactly(model, problem, solution.state.identity, typed, covariance)
+        held = hold_exactly(model, problem.points, solution.state.identity, typed, covariance)
         solution = replace(solution, state=replace(solution.state, identity=held))
     elif iris is not None:
         solution = _nudged(problem, free, options)
@@ -292,22 +320,6 @@ def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOpti
     if problem.cost(state) < problem.cost(free.state):
         return replace(free, state=state, linearization=here)
     return minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
-
-
-def hold_exactly(
-    model: HeadModel,
-    problem: LandmarkProblem,
-    identity: Float[ndarray, " I"],
-    typed: Mapping[tuple[str, str], float],
-    covariance: Float[ndarray, "I I"],
-) -> Float[ndarray, " I"]:
-    """Close the last tenth of a millimetre by the most plausible change of identity (Newton, distances are curved)."""
-    for _ in range(TYPED_PASSES):
-        terms = [distance_term(model, problem.points, ends, distance, identity)[0] for ends, distance in typed.items()]
-        rows = np.stack([term.row for term in terms])
-        gaps = np.array([term.target for term in terms]) - rows @ identity
-        identity = identity + covariance @ rows.T @ np.linalg.lstsq(rows @ covariance @ rows.T, gaps, rcond=None)[0]
-    return identity
 
 
 def _iris_diameters(problem: LandmarkProblem, state: FitState, observations: Sequence[Observation]) -> list[float]:
@@ -354,8 +366,11 @@ def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequen
     padding = model.identity_size - len(state.identity)
     covariance = np.eye(model.identity_size)
     known = slice(None, len(state.identity))
-    posterior = identity_covariance(solution.linearization.hessian, len(state.identity))
-    covariance[known, known] = problem.response.doubt**2 * posterior
+    if problem.prior.held:
+        covariance[known, known] = held_covariance(problem)
+    else:
+        posterior = identity_covariance(solution.linearization.hessian, len(state.identity))
+        covariance[known, known] = problem.response.doubt**2 * posterior
     return Fit(
         identity=np.pad(state.identity, (0, padding)),
         identity_covariance=covariance,

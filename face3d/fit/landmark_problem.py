@@ -88,6 +88,24 @@ class FitState:
     views: tuple[ViewState, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class IdentityPrior:
+    """The identity before the landmarks speak: independent Gaussians, and whether the landmarks may change it."""
+
+    mean: Float[ndarray, " I"]
+    precision: Float[ndarray, " I"]
+    held: bool = False
+
+    @staticmethod
+    def of_the_population(size: int) -> IdentityPrior:
+        """The head model's own: each coefficient standard normal."""
+        return IdentityPrior(np.zeros(size), np.ones(size))
+
+    def cost(self, identity: Float[ndarray, " I"]) -> float:
+        """Half sum of squares."""
+        return 0.5 * float(self.precision @ (identity - self.mean) ** 2)
+
+
 @dataclass(frozen=True, slots=True)
 class LinearTerm:
     """A soft equation on the identity alone: (target - row @ identity) / sigma."""
@@ -118,6 +136,7 @@ class LandmarkProblem:
         turn_sigma: Float[ndarray, " 9"],
         bounds: Float[ndarray, "E 2"] | None,
         linear_terms: tuple[LinearTerm, ...] = (),
+        prior: IdentityPrior | None = None,
     ) -> None:
         self.response = response
         self.views = views
@@ -125,6 +144,7 @@ class LandmarkProblem:
         self.bounds = bounds
         self.linear_terms = linear_terms
         self.identity_size = points.identity_size
+        self.prior = prior or IdentityPrior.of_the_population(points.identity_size)
         # The detector sees the surface points displaced by its own habits: fold that into the points once.
         self._displaced = points.displaced(response.gain)
         self.points = points
@@ -142,8 +162,9 @@ class LandmarkProblem:
         hessian = np.zeros((size, size))
         gradient = np.zeros(size)
         prior = np.ones(size)
-        gradient[:ident] = state.identity
-        cost = 0.5 * float(state.identity @ state.identity)
+        prior[:ident] = self.prior.precision
+        gradient[:ident] = self.prior.precision * (state.identity - self.prior.mean)
+        cost = self.prior.cost(state.identity)
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             part = slice(ident + index * self.view_size, ident + (index + 1) * self.view_size)
             projected = self._project(state.identity, view, evidence, with_jacobian=True)
@@ -175,7 +196,7 @@ class LandmarkProblem:
 
     def cost(self, state: FitState) -> float:
         """Half sum of squares, infinite for a head behind the camera."""
-        cost = 0.5 * float(state.identity @ state.identity)
+        cost = self.prior.cost(state.identity)
         for view, evidence in zip(state.views, self.views, strict=True):
             if view.translation[2] <= 0:
                 return float("inf")
@@ -206,8 +227,9 @@ class LandmarkProblem:
         return FitState(state.identity + step[: self.identity_size], tuple(views))
 
     def blocked(self, state: FitState, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
-        """Expressions at a bound that the gradient pushes outwards, and focal lengths that are known."""
+        """Expressions at a bound that the gradient pushes outwards, focal lengths that are known, a held identity."""
         mask = np.zeros(self.size, bool)
+        mask[: self.identity_size] = self.prior.held
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             start = self.identity_size + index * self.view_size
             part = slice(start, start + self.expression_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy import ndarray
 from face3d.errors import ArgumentError
 from face3d.fit.landmark_problem import LinearTerm, ViewState
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
-from face3d.fit.scale import TYPED_FIT_SIGMA
+from face3d.fit.scale import TYPED_DISTANCE_SIGMA, TYPED_FIT_SIGMA, ScaleSource
 from face3d.landmarks import FaceLandmarks
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ IRIS_RINGS = {"right_eye": (468, (469, 470, 471, 472)), "left_eye": (473, (474, 
 
 BLINK_LIMIT = 0.5
 """A lid closed further than this (ARKit eyeBlink) hides too much of the iris to measure it."""
+
+TYPED_PASSES = 5
 
 OBLIQUE_LIMIT = 0.6
 """Cosine of the angle between gaze and line of sight below which an iris is seen too obliquely."""
@@ -106,3 +109,45 @@ def distance_term(
     current = float(np.linalg.norm(difference))
     row = difference / current @ (first[1] - second[1])
     return LinearTerm(row, distance - current + float(row @ identity), TYPED_FIT_SIGMA), current
+
+
+def typed_terms(
+    model: HeadModel,
+    points: PointModel,
+    typed: Mapping[tuple[str, str], float],
+    identity: Float[ndarray, " I"],
+) -> tuple[LinearTerm, ...]:
+    """Every typed distance, metres by its ends, as a term linearised at `identity`."""
+    return tuple(distance_term(model, points, ends, distance, identity)[0] for ends, distance in typed.items())
+
+
+def typed_sources(
+    model: HeadModel,
+    points: PointModel,
+    typed: Mapping[tuple[str, str], float],
+    identity: Float[ndarray, " I"],
+    size: float,
+) -> list[ScaleSource]:
+    """What every typed distance says of the size of a head that is `size` times the mean head's now."""
+    sources = []
+    for ends, distance in typed.items():
+        _, current = distance_term(model, points, ends, distance, identity)
+        name = "pupillary_distance" if ends == ("left_eye", "right_eye") else "-".join(ends)
+        sources.append(ScaleSource(name, size * distance / current, TYPED_DISTANCE_SIGMA / distance))
+    return sources
+
+
+def hold_exactly(
+    model: HeadModel,
+    points: PointModel,
+    identity: Float[ndarray, " I"],
+    typed: Mapping[tuple[str, str], float],
+    covariance: Float[ndarray, "I I"],
+) -> Float[ndarray, " I"]:
+    """Close the last tenth of a millimetre by the most plausible change of identity (Newton, distances are curved)."""
+    for _ in range(TYPED_PASSES if typed else 0):
+        terms = typed_terms(model, points, typed, identity)
+        rows = np.stack([term.row for term in terms])
+        gaps = np.array([term.target for term in terms]) - rows @ identity
+        identity = identity + covariance @ rows.T @ np.linalg.lstsq(rows @ covariance @ rows.T, gaps, rcond=None)[0]
+    return identity

@@ -26,11 +26,11 @@ from face3d.fit.landmark_fit import (
     SolvedLandmarks,
     describe_fit,
     held_joints,
-    hold_exactly,
     identity_covariance,
     size_of,
     solve_landmarks,
 )
+from face3d.fit.metric_evidence import hold_exactly
 from face3d.fit.photometric_image import LOG_FLOOR, FaceImage
 from face3d.fit.photometric_problem import (
     PhotometricNoise,
@@ -253,7 +253,8 @@ def _with_refined(model: HeadModel, solved: SolvedLandmarks, solution: Solution[
     doubtful = replace(solution.linearization, hessian=solution.linearization.hessian / DOUBT**2)
     if solved.typed:
         covariance = identity_covariance(doubtful.hessian, len(state.identity))
-        state = replace(state, identity=hold_exactly(model, solved.problem, state.identity, solved.typed, covariance))
+        held = hold_exactly(model, solved.problem.points, state.identity, solved.typed, covariance)
+        state = replace(state, identity=held)
     iterations = solved.solution.iterations + solution.iterations
     refined = Solution(state, doubtful, iterations, solved.solution.converged)
     return replace(solved, solution=refined, scale=replace(solved.scale, value=size_of(model, state.identity)))

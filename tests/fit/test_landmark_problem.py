@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, ViewEvidence, ViewState, view_angles
+from face3d.fit.landmark_problem import (
+    FitState,
+    IdentityPrior,
+    LandmarkProblem,
+    LinearTerm,
+    ViewEvidence,
+    ViewState,
+    view_angles,
+)
 from face3d.fit.point_model import PointModel
 from face3d.fit.responses import response_of
 from face3d.head import load_head
@@ -49,6 +57,7 @@ def problem_and_state():
         turn_sigma=np.full(9, 0.3),
         bounds=None,
         linear_terms=(LinearTerm(rng.normal(size=6), 0.3, 0.5),),
+        prior=IdentityPrior(rng.normal(size=6), rng.uniform(1, 40, 6)),
     )
     return problem, FitState(identity, (view, dataclasses.replace(view, log_focal=-0.03)))
 

@@ -1,0 +1,54 @@
+"""An identity that something else than the landmarks tells, such as a network that looks at the whole face."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from face3d.fit.landmark_problem import IdentityPrior, LandmarkProblem
+from face3d.fit.scale import HeadSize
+
+__all__ = ["KnownIdentity", "held_covariance"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownIdentity:
+    """An identity from elsewhere and how far it is to be believed.
+
+    Attributes:
+        name: of its source, as `Scale.sources` shows it.
+        mean: (I,) coefficients of the head model.
+        scale_sigma: relative standard deviation of the size of the head that they make.
+        weight: factor on the certainty that `scale_sigma` states, where the fit may change the identity; infinite, the
+            default, holds the identity exactly.
+    """
+
+    name: str
+    mean: Float[ndarray, " I"]
+    scale_sigma: float
+    weight: float = math.inf
+
+    def prior(self, size: HeadSize) -> IdentityPrior:
+        """The Gaussian whose heads vary in size by `scale_sigma`.
+
+        Its coefficients err independently and all alike, as nothing finer is published of a network's errors, and by
+        no more than people differ.
+        """
+        mean = np.asarray(self.mean, dtype=np.float64)
+        slope = float(np.linalg.norm(size.log_ratio(mean)[1]))
+        sigma = min(1.0, self.scale_sigma / max(slope, 1e-12))
+        held = math.isinf(self.weight)
+        precision = (1.0 if held else self.weight) / sigma**2
+        return IdentityPrior(mean, np.full(len(mean), precision), held)
+
+
+def held_covariance(problem: LandmarkProblem) -> Float[ndarray, "I I"]:
+    """What is left unsure of an identity that is held: its prior, less what distances that the user typed tell."""
+    precision = np.diag(problem.prior.precision)
+    for term in problem.linear_terms:
+        precision += np.outer(term.row, term.row) / term.sigma**2
+    return np.asarray(np.linalg.inv(precision))
