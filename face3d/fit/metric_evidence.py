@@ -51,6 +51,9 @@ def apparent_iris_diameters(
             continue
         position, _ = points.joint(eye, identity)
         camera = view.rotation @ position + view.translation
+        if camera[2] <= 0:
+            # A fit gone astray; what an eye behind the camera would measure is nothing.
+            continue
         gaze = view.rotation @ view.turns[MOVING_JOINTS.index(eye)] @ np.array([0.0, 0.0, 1.0])
         sight = -camera / np.linalg.norm(camera)
         if gaze @ sight < OBLIQUE_LIMIT:

@@ -134,7 +134,8 @@ def fill_arcface(weights: dict[str, Any], path: Path) -> IResNet100:
     with torch.device("meta"):
         network = IResNet100()
     network.to_empty(device="cpu")
-    return fill(network, weights, path, "ArcFace's IResNet-100").to(memory_format=torch.channels_last)
+    filled = fill(network, weights, path, "ArcFace's IResNet-100")
+    return filled.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def arcface_input(crops: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> Float[Tensor, "B 3 112 112"]:
@@ -175,7 +176,7 @@ def _open_session(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise DependencyError(f"{path} needs onnxruntime ({error}); run `pip install onnxruntime`") from error
+        raise DependencyError(f"{path} needs onnxruntime ({error}); run `pip install 'face3d[onnx]'`") from error
     try:
         session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class of its own for each thing that can be wrong with a file

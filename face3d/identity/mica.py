@@ -83,9 +83,10 @@ class MappingNetwork(nn.Module):
     def __init__(self, features: int = FEATURES, identity: int = IDENTITY) -> None:
         super().__init__()
         widths = [features] + [identity] * HIDDEN_LAYERS
-        self.network = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
+        self.network = nn.ModuleList(layers)
         self.output = nn.Linear(identity, identity)
-        for layer in self.network:
+        for layer in layers:
             nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
         with torch.no_grad():
             self.output.weight *= OUTPUT_GAIN

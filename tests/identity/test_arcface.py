@@ -174,5 +174,5 @@ def test_without_onnxruntime_the_message_says_how_to_get_it(tmp_path, monkeypatc
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(DependencyError, match="pip install onnxruntime"):
+    with pytest.raises(DependencyError, match=r"pip install 'face3d\[onnx\]'"):
         load_arcface(tmp_path / "arcface.onnx")
