@@ -34,7 +34,7 @@ def load_head(
     Args:
         name_or_path: "open" (ships with face3d), "flame" (added with `face3d assets add flame PATH`, or lying in
             `flame_assets/`), "mica" (the FLAME 2020 inside of your `mica.tar`, under FLAME's licence), or the path of a
-            FLAME pickle or npz or of a face3d-head npz.
+            FLAME pickle or npz, of a `mica.tar`, or of a face3d-head npz.
         landmarks: landmark embeddings for a FLAME model, see `load_flame`; None takes those beside it.
         contour: which sign of the yaw selects a yaw-dependent contour: "deca" (+yaw) or "smplx" (-yaw).
         dtype: of the model.
@@ -47,18 +47,20 @@ def load_head(
     """
     if name_or_path == "flame":
         return load_flame(_flame_path(), landmarks, contour=contour, dtype=dtype)
-    if name_or_path == "mica" and landmarks is None:
-        return HeadModel(read_flame_of_mica(assets.asset_path("mica")), contour=contour, dtype=dtype)
     if name_or_path == "open":
         path = assets.open_head_path()
+    elif name_or_path == "mica":
+        path = assets.asset_path("mica")
     else:
         path = Path(name_or_path)
         if not path.exists():
             raise ArgumentError(f"head {str(name_or_path)!r} is neither 'open', 'flame', 'mica' nor a file")
-        if not _is_head_file(path):
+        if path.suffix.lower() != ".tar" and not _is_head_file(path):
             return load_flame(path, landmarks, contour=contour, dtype=dtype)
     if landmarks is not None:
         raise ArgumentError(f"{path}: has its own landmarks; landmark embeddings belong to FLAME models")
+    if path.suffix.lower() == ".tar":
+        return HeadModel(read_flame_of_mica(path), contour=contour, dtype=dtype)
     return load_open_head(path, contour=contour, dtype=dtype)
 
 

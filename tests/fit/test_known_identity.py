@@ -6,8 +6,17 @@ import math
 
 import numpy as np
 import pytest
+from skimage import data
 
-from face3d.fit import FitOptions, KnownIdentity, fit_landmarks, plain_response
+from face3d.camera import intrinsics_prior
+from face3d.fit import (
+    FitOptions,
+    KnownIdentity,
+    Observation,
+    fit_landmarks,
+    fit_photometric,
+    plain_response,
+)
 from face3d.fit.scale import HeadSize
 from face3d.head import load_head
 from tests.fit.synthetic_views import draw_identity, observe, observe_posed
@@ -107,3 +116,12 @@ def test_a_good_word_on_the_identity_helps(head, response):
                 np.linalg.norm(fit_landmarks(head, [observation], options, response=response).identity - truth)
             )
     assert np.mean(together) < 0.7 * np.mean(alone)
+
+
+def test_colours_do_not_change_a_held_identity_either(head, detector):
+    photo = np.ascontiguousarray(data.astronaut())
+    observations = [Observation(detector.detect(photo)[0], intrinsics_prior((512, 512)))]
+    identity = 0.3 * draw_identity(head, np.random.default_rng(5))
+    refined = fit_photometric(head, observations, [photo], known(identity)).fit
+    np.testing.assert_array_equal(refined.identity, identity)
+    assert [source.name for source in refined.scale.sources] == ["network"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d.errors import ArgumentError, CorruptAssetError
-from face3d.head import HeadModel
+from face3d.head import HeadModel, load_head
 from face3d.head.flame_checkpoint import read_flame_of_mica
 from face3d.identity import MappingNetwork, mica_loss, mica_weights, read_mica
 from face3d.identity.mica import flame_difference
@@ -124,6 +124,13 @@ def test_the_flame_inside_is_the_users(mica, mica_tar):
     torch.testing.assert_close(ours.vertices, theirs.vertices, atol=1e-6, rtol=0)
     for name in inside.point_sets:
         torch.testing.assert_close(inside.points(name, ours), mine.points(name, theirs), atol=1e-6, rtol=0)
+
+
+def test_a_checkpoints_path_is_a_heads_path(mica, mica_tar):
+    head = load_head(mica_tar)
+    assert torch.equal(head.template, HeadModel(mica.flame).template)
+    with pytest.raises(ArgumentError, match="has its own landmarks"):
+        load_head(mica_tar, landmarks="landmark_embedding.npy")
 
 
 def test_another_flame_is_told_from_it(mica):
