@@ -69,8 +69,21 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     if not head:
         raise InputError(f"{path}: is empty; copy or download it again")
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and ".heic" not in Image.registered_extensions():
-        raise InputError(f"{path}: is a HEIC image, which is not read here; save it as JPEG or PNG")
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and not _reads_heic():
+        raise InputError(
+            f"{path}: is a HEIC image, which is not read here; `pip install pillow-heif`, or save it as JPEG or PNG"
+        )
+
+
+def _reads_heic() -> bool:
+    """Whether Pillow reads HEIC, by itself or by the optional package pillow-heif."""
+    if ".heic" not in Image.registered_extensions():
+        try:
+            import pillow_heif
+        except (ImportError, OSError):
+            return False
+        pillow_heif.register_heif_opener()
+    return True
 
 
 @contextlib.contextmanager
