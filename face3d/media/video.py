@@ -41,6 +41,9 @@ FRAMES_AHEAD = 4
 FOLDER_RATE = 25.0
 """Frames per second of a folder of images, whose files tell none."""
 
+END_TOLERANCE = 0.25
+"""Seconds that a video may end before what its header announces: headers count frames that are never shown."""
+
 _LOG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 _SILENT = "-8"
 """FFmpeg's AV_LOG_QUIET: what it says of damage goes past Python to stderr; here `warnings` tells."""
@@ -274,7 +277,7 @@ class _Capture:
         if announced is None or count >= announced:
             return
         expected = announced / self.info.frames_per_second
-        if duration + 1 / self.info.frames_per_second + 0.05 < expected:
+        if duration + END_TOLERANCE < expected:
             warnings.append(
                 f"{self.info.name}: ends at {duration:.2f} s although its header announces {expected:.2f} s; "
                 "it is truncated or damaged, and what could be read was used"
