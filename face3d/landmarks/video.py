@@ -202,15 +202,9 @@ class _Sightings:
         # Where each frame lies among the sightings: whole numbers are sightings, others between two of them.
         place = np.interp(times[steps], times[self.steps], np.arange(len(self.steps)))
         before = np.floor(place).astype(int)
-        after = np.ceil(place).astype(int)
-        share = place - before
         interpolated = ~np.isin(steps, self.steps)
 
-        def between(values: Float[np.ndarray, "S *C"]) -> Float[np.ndarray, "T *C"]:
-            part = share.reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
-            return values[before] + part * (values[after] - values[before])
-
-        points = between(np.stack(self.points))
+        points = _between(np.stack(self.points), place)
         smoothed = np.empty_like(points)
         first = 0
         for part in stretches:
@@ -236,10 +230,17 @@ class _Sightings:
             confidence=confidence,
             scores=scores,
             curve_names=self.curve_names,
-            curves=between(np.array(self.curves, dtype=np.float32)),
+            curves=_between(np.array(self.curves, dtype=np.float32), place),
             face_transforms=transforms,
             example=self.example,
         )
+
+
+def _between(values: Float[np.ndarray, "S ..."], place: Float[np.ndarray, " T"]) -> Float[np.ndarray, "T ..."]:
+    """Values at whole places, and between two of them in proportion."""
+    before = np.floor(place).astype(int)
+    share = (place - before).reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
+    return values[before] + share * (values[np.ceil(place).astype(int)] - values[before])
 
 
 def _stretches(
