@@ -47,7 +47,7 @@ class Align:
     """Where to stop in videos."""
     every: Annotated[int, arg(metavar="N")] = 1
     """Take every N-th frame of videos."""
-    still_cutoff: Annotated[float, arg(metavar="HZ")] = 1.5
+    still_cutoff: Annotated[float, arg(metavar="HZ")] = 1.0
     """Smoothing of videos: cut-off of a point at rest; lower is calmer. The raw points are written too."""
     speed_coefficient: Annotated[float, arg(metavar="HZ_PER_SPEED")] = 30.0
     """Smoothing of videos: hertz that the cut-off rises by for each interocular distance per second."""

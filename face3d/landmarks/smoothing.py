@@ -27,13 +27,13 @@ class OneEuro:
 
     Attributes:
         still_cutoff: hertz; the cut-off of a point at rest. Lower is calmer. The filter lags by up to
-            1 / (2 pi cut-off) seconds: 106 ms at 1.5 Hz.
+            1 / (2 pi cut-off) seconds: 159 ms at 1 Hz, where there is no motion to lag behind.
         speed_coefficient: hertz per interocular distance per second; how much the cut-off rises with the speed. Higher
             lags less in motion.
         speed_cutoff: hertz; the cut-off of the low-pass on the speed itself.
     """
 
-    still_cutoff: float = 1.5
+    still_cutoff: float = 1.0
     speed_coefficient: float = 30.0
     speed_cutoff: float = 2.0
 

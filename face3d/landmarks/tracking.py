@@ -24,6 +24,9 @@ REACH = 0.5
 REACH_PER_SECOND = 4.0
 """How much farther for each second since: as fast as heads turn and duck."""
 
+PROBATION_SECONDS = 1.5
+"""For so long a newcomer may turn out to be somebody who was here before: one comes back half hidden or turned."""
+
 SHAPE_WEIGHT = 3.0
 """Weight of the difference in shape, which pose and expression change slowly, beside the one in place."""
 
@@ -39,6 +42,7 @@ class _Person:
     shot: int
     look: Float[np.ndarray, "24 24 3"]
     gallery: Gallery
+    since: float
 
 
 class PersonTracker:
@@ -47,11 +51,16 @@ class PersonTracker:
     Within a shot a face goes to the person that is expected nearest, by place, shape and look together (the assignment
     of least cost over all), so that people who pass each other keep their numbers. Who was away for longer, or appears
     after a cut, is known again by the look alone, which must then be near.
+
+    Attributes:
+        same: numbers given to people who turned out to be others: {number: the other's number}.
     """
 
     def __init__(self) -> None:
+        self.same: dict[int, int] = {}
         self._people: list[_Person] = []
         self._shot = 0
+        self._count = 0
 
     def start_shot(self) -> None:
         """The next frame begins another shot: nobody is expected where they were."""
@@ -73,9 +82,26 @@ class PersonTracker:
         self._assign(rest, faces, looks, time, numbers, remembered=True)
         for index, face in enumerate(faces):
             if not numbers[index]:
-                numbers[index] = len(self._people) + 1
+                self._count += 1
+                numbers[index] = self._count
                 self._people.append(self._new(numbers[index], face, looks[index], time))
+        self._recognise(numbers, time)
         return numbers
+
+    def _recognise(self, numbers: list[int], time: float) -> None:
+        """Give newcomers the number of somebody absent whom they by now look like."""
+        absent = [person for person in self._people if person.number not in numbers]
+        for person in [person for person in self._people if person.number in numbers]:
+            if not absent or time - person.since > PROBATION_SECONDS or time == person.since:
+                continue
+            known = min(absent, key=lambda other: other.gallery.distance(person.look))
+            if known.since < person.since and known.gallery.distance(person.look) < SAME_PERSON:
+                self.same[person.number] = known.number
+                numbers[numbers.index(person.number)] = known.number
+                known.points, known.velocity, known.time = person.points, person.velocity, person.time
+                known.shot, known.look = person.shot, person.look
+                self._people.remove(person)
+                absent.remove(known)
 
     def _is_expected(self, person: _Person, time: float) -> bool:
         return person.shot == self._shot and time - person.time <= BRIEF_SECONDS
@@ -121,7 +147,7 @@ class PersonTracker:
         person.gallery.add(look)
 
     def _new(self, number: int, face: FaceLandmarks, look: Float[np.ndarray, "24 24 3"], time: float) -> _Person:
-        return _Person(number, face.points[:, :2], np.zeros(2), time, self._shot, look, Gallery(look))
+        return _Person(number, face.points[:, :2], np.zeros(2), time, self._shot, look, Gallery(look), time)
 
 
 def _expected_cost(person: _Person, face: FaceLandmarks, look: Float[np.ndarray, "24 24 3"], time: float) -> float:

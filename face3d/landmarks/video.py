@@ -102,12 +102,19 @@ class FaceTrack:
             )
 
 
-def number_faces(frames: Iterable[VideoFrame], detector: Detector) -> Iterator[tuple[VideoFrame, list[NumberedFace]]]:
+def number_faces(
+    frames: Iterable[VideoFrame], detector: Detector, people: PersonTracker | None = None
+) -> Iterator[tuple[VideoFrame, list[NumberedFace]]]:
     """Each frame of a video with its faces and whose they are, as the frames come in.
 
     Shot cuts are found; a detector that remembers frames is told of them. Any detector will do.
+
+    Args:
+        frames: of one video, in order.
+        detector: any.
+        people: a new tracker, for callers who want to know which numbers turned out to be of one person.
     """
-    cuts, people = ShotCuts(), PersonTracker()
+    cuts, people = ShotCuts(), people or PersonTracker()
     shot, clock = 1, -1
     if isinstance(detector, RemembersFrames):
         detector.start_shot()
@@ -147,15 +154,18 @@ def track_landmarks(
         One track per person, in the order in which they appear.
     """
     seen: dict[int, _Sightings] = {}
+    people = PersonTracker()
     times: list[float] = []
     indices: list[int] = []
-    for frame, faces in number_faces(frames, detector):
+    for frame, faces in number_faces(frames, detector, people):
         for numbered in faces:
             seen.setdefault(numbered.person, _Sightings(numbered.face)).add(len(times), numbered)
         times.append(frame.time)
         indices.append(frame.index)
         if on_frame is not None:
             on_frame(frame)
+    for number, known in sorted(people.same.items(), reverse=True):
+        seen[known].take(seen.pop(number))
     fewest = min(FEWEST_SIGHTINGS, len(times))
     tracks = [
         sightings.track(number, np.array(indices), np.array(times), smoothing or OneEuro(), longest_gap)
@@ -188,6 +198,14 @@ class _Sightings:
         self.curves.append([(face.blendshapes or {}).get(name, np.nan) for name in self.curve_names])
         if face.face_transform is not None:
             self.transforms.append(face.face_transform)
+
+    def take(self, other: _Sightings) -> None:
+        """Add what was collected under another number."""
+        order = np.argsort(self.steps + other.steps, kind="stable")
+        for name in ("steps", "shots", "points", "confidence", "scores", "curves", "transforms"):
+            joined = getattr(self, name) + getattr(other, name)
+            if len(joined) == len(order):
+                setattr(self, name, [joined[index] for index in order])
 
     def track(
         self,
