@@ -46,13 +46,13 @@ THOROUGH_SECONDS = 0.5
 FIRST_CHECKS = 4
 """Crops that a face is read in at first to measure the bias; as many as `MediaPipeDetector.detect` averages."""
 
-CHECK_EVERY = 8
+CHECK_EVERY = 12
 """Frames from one further such reading to the next."""
 
 CHECK_TAKES = 2
 """Frames after which its result counts: always as many, so that results do not depend on how fast the machine is."""
 
-CHECKS_REMEMBERED = 16
+CHECKS_REMEMBERED = 12
 """How many readings the estimate of the bias is a mean of."""
 
 MAX_MISSED_CHECKS = 3
