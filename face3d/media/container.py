@@ -12,8 +12,6 @@ _HEAD_BYTES = 65536
 _SOUND = {b"ID3": "MP3", b"fLaC": "FLAC", b"\xff\xfb": "MP3", b"\xff\xf3": "MP3", b"#!AMR": "AMR"}
 """How files that can hold nothing but sound begin."""
 
-_IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\x00", b"MM\x00*")
-
 
 def explain_no_video(path: Path) -> str:
     """What is wrong with a file of which no frame can be read, and the remedy; one clause to follow the file's name."""
@@ -26,8 +24,6 @@ def explain_no_video(path: Path) -> str:
             return _explain_mp4(_movie_header(file, path.stat().st_size))
     if (head.startswith(b"RIFF") and head[8:12] == b"WAVE") or any(head.startswith(mark) for mark in _SOUND):
         return "holds only sound; give a video with pictures"
-    if head.startswith(_IMAGES):
-        return "is an image and no video; give it as a photo"
     if head.startswith(b"\x1a\x45\xdf\xa3"):  # Matroska and WebM; codec names begin with V_ for video, A_ for audio
         if b"V_" in head:
             return "holds no frame that can be read; copy or record it again"

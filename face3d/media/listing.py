@@ -27,13 +27,14 @@ def is_video_name(path: Path) -> bool:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder by their names, without its subfolders; frame 10 comes after frame 9.
+    """The image files of a folder by their names, without its subfolders and hidden files; 10 comes after 9.
 
     Raises:
         InputError: the folder cannot be read.
     """
     names = _image_suffixes()
-    return sorted((p for p in _entries(folder) if p.is_file() and p.suffix.lower() in names), key=_natural)
+    files = (entry for entry in _entries(folder) if entry.is_file() and not entry.name.startswith("."))
+    return sorted((file for file in files if file.suffix.lower() in names), key=_natural)
 
 
 def media_in(folder: Path) -> list[Path]:

@@ -13,7 +13,9 @@ from face3d.cli import main
 from face3d.cli.options import libraries_kept_quiet
 
 
-@pytest.mark.parametrize("command", [(), ("reconstruct",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch")])
+@pytest.mark.parametrize(
+    "command", [(), ("reconstruct",), ("align",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch")]
+)
 def test_help_needs_nothing_heavy(command):
     code = (
         "import sys; sys.argv = ['face3d', *sys.argv[1:], '--help']\n"
@@ -37,6 +39,14 @@ def test_help_needs_nothing_heavy(command):
         ("reconstruct", "a.jpg", "--pupillary-distance", "0.0625"),
         ("reconstruct", "a.jpg", "--known-distance", "ear_to_moon=3"),
         ("reconstruct", "a.jpg", "--device", "abacus"),
+        ("align",),
+        ("align", "a.jpg", "--formats", "xml"),
+        ("align", "a.jpg", "--crop", "arcface100"),
+        ("align", "a.jpg", "--crop", "passport"),
+        ("align", "a.mp4", "--every", "0"),
+        ("align", "a.mp4", "--start", "3", "--end", "2"),
+        ("align", "a.mp4", "--still-cutoff", "0"),
+        ("align", "a.jpg", "--workers", "0"),
         ("assets", "fetch", "everything"),
     ],
 )
