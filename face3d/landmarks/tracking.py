@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from face3d.landmarks.appearance import DIFFERENT_PERSON, SAME_PERSON, Gallery, face_look, look_distance
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.landmarks.point_subsets import five_points
+from face3d.landmarks.search import covered_part
 
 __all__ = ["PersonTracker"]
 
@@ -30,7 +31,22 @@ PROBATION_SECONDS = 1.5
 SHAPE_WEIGHT = 3.0
 """Weight of the difference in shape, which pose and expression change slowly, beside the one in place."""
 
+CROWDED = 0.1
+"""Overlap of two heads, of the smaller one, from which on the looks of both say little: one hides the other."""
+
+HEAD_OVER_FACE = 1.4
+"""Side of a head's box over that of the face's landmarks."""
+
 _REFUSED = 1e6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sight:
+    """A face in the newest frame; crowded when another is drawn over it, or it over another."""
+
+    points: Float[np.ndarray, "N 2"]
+    look: Float[np.ndarray, "24 24 3"]
+    crowded: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -74,17 +90,24 @@ class PersonTracker:
             faces: all in it.
             time: seconds, greater than before.
         """
-        looks = [face_look(image, five_points(face.points[:, :2], face.topology)) for face in faces]
+        crowded = _crowded(faces)
+        sights = [
+            _Sight(face.points[:, :2], face_look(image, five_points(face.points[:, :2], face.topology)), close)
+            for face, close in zip(faces, crowded, strict=True)
+        ]
         numbers = [0] * len(faces)
         nearby = [person for person in self._people if self._is_expected(person, time)]
-        self._assign(nearby, faces, looks, time, numbers, remembered=False)
+        self._assign(nearby, sights, time, numbers, remembered=False)
         rest = [person for person in self._people if person.number not in numbers]
-        self._assign(rest, faces, looks, time, numbers, remembered=True)
-        for index, face in enumerate(faces):
+        self._assign(rest, sights, time, numbers, remembered=True)
+        for index, sight in enumerate(sights):
             if not numbers[index]:
                 self._count += 1
                 numbers[index] = self._count
-                self._people.append(self._new(numbers[index], face, looks[index], time))
+                gallery = Gallery(sight.look)
+                self._people.append(
+                    _Person(self._count, sight.points, np.zeros(2), time, self._shot, sight.look, gallery, time)
+                )
         self._recognise(numbers, time)
         return numbers
 
@@ -107,64 +130,58 @@ class PersonTracker:
         return person.shot == self._shot and time - person.time <= BRIEF_SECONDS
 
     def _assign(
-        self,
-        people: list[_Person],
-        faces: Sequence[FaceLandmarks],
-        looks: list[Float[np.ndarray, "24 24 3"]],
-        time: float,
-        numbers: list[int],
-        *,
-        remembered: bool,
+        self, people: list[_Person], sights: list[_Sight], time: float, numbers: list[int], *, remembered: bool
     ) -> None:
         free = [index for index, number in enumerate(numbers) if not number]
         if not people or not free:
             return
-        costs = np.array(
-            [
-                [
-                    _remembered_cost(person, looks[index])
-                    if remembered
-                    else _expected_cost(person, faces[index], looks[index], time)
-                    for index in free
-                ]
-                for person in people
-            ]
-        )
+        costs = np.full((len(people), len(free)), _REFUSED)
+        for row, person in enumerate(people):
+            for column, index in enumerate(free):
+                if remembered:
+                    costs[row, column] = _remembered_cost(person, sights[index])
+                else:
+                    costs[row, column] = _expected_cost(person, sights[index], time)
         for row, column in zip(*linear_sum_assignment(costs), strict=True):
             if costs[row, column] < _REFUSED:
-                index = free[column]
-                numbers[index] = people[row].number
-                self._see(people[row], faces[index], looks[index], time)
+                numbers[free[column]] = people[row].number
+                self._see(people[row], sights[free[column]], time)
 
-    def _see(self, person: _Person, face: FaceLandmarks, look: Float[np.ndarray, "24 24 3"], time: float) -> None:
-        points = face.points[:, :2]
-        if self._is_expected(person, time) and time > person.time and points.shape == person.points.shape:
-            velocity = (points - person.points).mean(axis=0) / (time - person.time)
+    def _see(self, person: _Person, sight: _Sight, time: float) -> None:
+        if self._is_expected(person, time) and time > person.time and sight.points.shape == person.points.shape:
+            velocity = (sight.points - person.points).mean(axis=0) / (time - person.time)
             person.velocity = (person.velocity + velocity) / 2
         else:
             person.velocity = np.zeros(2)
-        person.points, person.time, person.shot, person.look = points, time, self._shot, look
-        person.gallery.add(look)
+        person.points, person.time, person.shot = sight.points, time, self._shot
+        if not sight.crowded:
+            person.look = sight.look
+            person.gallery.add(sight.look)
 
-    def _new(self, number: int, face: FaceLandmarks, look: Float[np.ndarray, "24 24 3"], time: float) -> _Person:
-        return _Person(number, face.points[:, :2], np.zeros(2), time, self._shot, look, Gallery(look), time)
 
-
-def _expected_cost(person: _Person, face: FaceLandmarks, look: Float[np.ndarray, "24 24 3"], time: float) -> float:
+def _expected_cost(person: _Person, sight: _Sight, time: float) -> float:
     """Cost of a face being a person who was seen a moment ago, in place, shape and look."""
-    points = face.points[:, :2]
     away = time - person.time
     expected = person.points + person.velocity * away
-    size = float(np.sqrt(np.prod(np.ptp(points, axis=0))))
-    shift = (points - expected).mean(axis=0)
+    size = float(np.sqrt(np.prod(np.ptp(sight.points, axis=0))))
+    shift = (sight.points - expected).mean(axis=0)
     place = float(np.linalg.norm(shift)) / size
-    shape = float(np.sqrt(np.mean((points - expected - shift) ** 2))) / size
-    likeness = min(look_distance(person.look, look), person.gallery.distance(look))
-    if place > REACH + REACH_PER_SECOND * away or likeness > DIFFERENT_PERSON:
+    shape = float(np.sqrt(np.mean((sight.points - expected - shift) ** 2))) / size
+    likeness = min(look_distance(person.look, sight.look), person.gallery.distance(sight.look))
+    if place > REACH + REACH_PER_SECOND * away or (likeness > DIFFERENT_PERSON and not sight.crowded):
         return _REFUSED
-    return place + SHAPE_WEIGHT * shape + likeness
+    return place + SHAPE_WEIGHT * shape + min(likeness, DIFFERENT_PERSON)
 
 
-def _remembered_cost(person: _Person, look: Float[np.ndarray, "24 24 3"]) -> float:
-    distance = person.gallery.distance(look)
+def _remembered_cost(person: _Person, sight: _Sight) -> float:
+    distance = person.gallery.distance(sight.look)
     return distance if distance < SAME_PERSON else _REFUSED
+
+
+def _crowded(faces: Sequence[FaceLandmarks]) -> list[bool]:
+    grown = (1 + HEAD_OVER_FACE) / 2
+    boxes = [grown * face.box + (1 - grown) * np.roll(face.box, 2) for face in faces]
+    return [
+        any(covered_part(box, other) > CROWDED for number, other in enumerate(boxes) if number != index)
+        for index, box in enumerate(boxes)
+    ]
