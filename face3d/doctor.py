@@ -95,10 +95,11 @@ PROBES = (
     ),
     Probe(
         "pytorch3d",
-        "a second rasteriser",
+        "the rasteriser on CUDA",
         False,
-        "import torch; from pytorch3d import _C; import pytorch3d; print(pytorch3d.__version__)",
-        'pip install "face3d[pytorch3d]"',
+        "import torch, pytorch3d; from pytorch3d import _C; "
+        "from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes; print(pytorch3d.__version__)",
+        'pip install "torch>=2.11,<2.13" "easypytorch3d==0.7.9.post1"',
     ),
     _library("libusb-1.0.so.0", "libusb-1.0-0", "open3d", required=False),
     Probe("open3d", "scans", False, "import open3d; print(open3d.__version__)", 'pip install "face3d[scan]"'),

@@ -1,6 +1,6 @@
 """The job "photos -> metric head", as the pipeline it is.
 
-    photo -> landmarks and camera -> fit -> measurements -> files
+    photo -> landmarks and camera -> fit -> measurements -> texture -> files
 
 Each face of each photo becomes a head of its own; with `same_person`, all photos are fitted together and share one.
 """
@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from face3d import assets
 from face3d.assets import AssetUse, LicencePolicy
@@ -25,12 +25,14 @@ from face3d.export.mesh import Unit
 from face3d.export.result_folder import ResultFolders, ResultNames
 from face3d.failures import Failure, Failures
 from face3d.fit import Fit, FitOptions, Observation, fit_landmarks
+from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
 from face3d.landmarks import Detector, FaceLandmarks, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
 from face3d.media import Photo
 from face3d.media.given_image import Image, as_photo, name_of
 from face3d.reconstruction import MESH_FORMATS, Reconstruction, write_reconstruction
+from face3d.render.texture import PosedPhoto, bake_texture
 
 __all__ = ["Failure", "reconstruct"]
 
@@ -64,6 +66,8 @@ def reconstruct(
     known_distances: Mapping[str, float] | None = None,
     intrinsics: Intrinsics | Sequence[float] | Float[np.ndarray, "3 3"] | None = None,
     fov: float | None = None,
+    texture: bool = True,
+    delight: bool = False,
     licence: LicencePolicy = "any",
     device: str = "cpu",
     out: str | Path | None = None,
@@ -84,6 +88,8 @@ def reconstruct(
         known_distances: metres by name of a straight measurement (`face3d.measure.CALLIPER`); held exactly.
         intrinsics: (fx, fy, cx, cy) or K in pixels, if known.
         fov: field of view in degrees along the image's longer side, if known.
+        texture: paint the head with the photo; with `same_person`, one texture from all photos.
+        delight: divide the light that the photo was taken in out of the texture, as far as nine numbers describe it.
         licence: "open" refuses every model file that is not known to allow commercial use.
         device: PyTorch device of the head model.
         out: folder to write result folders in; None writes nothing.
@@ -115,7 +121,8 @@ def reconstruct(
         sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=same_person, progress=progress)
         for person in _people(sightings, together=same_person):
             with failures.of(person[0].photo.name):
-                for sighting, result in _fit_person(model, person, options, uses, names):
+                fitted = _fit_person(model, person, options, uses, names)
+                for sighting, result in _textured(fitted, delight=delight) if texture else fitted:
                     if folders is not None:
                         result = _written(result, sighting.photo, folders, tuple(formats), unit)
                     results.append(result)
@@ -205,6 +212,31 @@ def _measured(model: HeadModel, fit: Fit) -> dict[str, Measurement]:
         torch.as_tensor(values).to(model.template) for values in (fit.identity, fit.identity_covariance)
     )
     return measure_head(model, identity, covariance=covariance)
+
+
+def _textured(
+    fitted: Iterable[tuple[_Sighting, Reconstruction]], *, delight: bool
+) -> Iterator[tuple[_Sighting, Reconstruction]]:
+    """Paint one texture from all photos of a person."""
+    seen = list(fitted)
+    start = time.perf_counter()
+    model = seen[0][1].model
+    texture: UInt8[np.ndarray, "S S 3"] | None = None
+    warnings: tuple[str, ...] = ()
+    if model.uv is None:
+        warnings = (f"the head {model.name!r} has no texture coordinates; no texture was made",)
+    else:
+        photos = [
+            PosedPhoto(sighting.photo.pixels, result.posed_in_camera(), result.intrinsics.matrix)
+            for sighting, result in seen
+        ]
+        if delight:
+            photos = [replace(photo, light=photo_light(model, photo)) for photo in photos]
+        texture = bake_texture(model, photos)
+    seconds = time.perf_counter() - start
+    for sighting, result in seen:
+        timings = {**result.timings, "texture": seconds}
+        yield sighting, replace(result, texture=texture, timings=timings, warnings=(*result.warnings, *warnings))
 
 
 def _written(

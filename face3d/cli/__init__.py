@@ -15,6 +15,7 @@ from face3d.cli.align import Align
 from face3d.cli.assets import Assets
 from face3d.cli.demo import Demo
 from face3d.cli.doctor import Doctor
+from face3d.cli.evaluate import Evaluate
 from face3d.cli.reconstruct import Reconstruct
 from face3d.errors import ArgumentError, Face3DError
 
@@ -23,6 +24,7 @@ __all__ = ["main", "run"]
 Command: TypeAlias = (
     Annotated[Reconstruct, subcommand("reconstruct")]
     | Annotated[Align, subcommand("align")]
+    | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Assets, subcommand("assets")]
     | Annotated[Doctor, subcommand("doctor")]

@@ -47,6 +47,10 @@ class Reconstruct:
     """The camera's field of view along the longer side of the image."""
     same_person: bool = False
     """All photos show one person: fit them together."""
+    texture: bool = True
+    """The head is painted with the photo (texture.png, obj and glb; colours in ply). --no-texture leaves it plain."""
+    delight: bool = False
+    """Divide the light that the photo was taken in out of the texture."""
     licence: Literal["any", "open"] = "any"
     """open refuses every model file that is not known to allow commercial use."""
     common: CommonOptions = field(default_factory=CommonOptions)
@@ -66,6 +70,8 @@ class Reconstruct:
             intrinsics=None if self.intrinsics is None else _numbers(self.intrinsics),
             fov=self.fov,
             same_person=self.same_person,
+            texture=self.texture,
+            delight=self.delight,
             licence=self.licence,
         )
 

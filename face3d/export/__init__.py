@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from face3d.export.gltf import export_gltf
     from face3d.export.mesh import Mesh
-    from face3d.export.obj import export_obj
+    from face3d.export.obj import export_mtl, export_obj
     from face3d.export.ply import export_ply
     from face3d.export.stl import export_stl
 
-__all__ = ["Mesh", "export_gltf", "export_obj", "export_ply", "export_stl"]
+__all__ = ["Mesh", "export_gltf", "export_mtl", "export_obj", "export_ply", "export_stl"]
 
 _HOME_OF = {
     "Mesh": "mesh",
     "export_gltf": "gltf",
+    "export_mtl": "obj",
     "export_obj": "obj",
     "export_ply": "ply",
     "export_stl": "stl",

@@ -5,15 +5,18 @@ Written here and not by trimesh, whose exporter has no morph targets and wraps t
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
 
 from face3d.export.mesh import GENERATOR, Mesh
+from face3d.media.colour import linear_from_srgb
 from face3d.render.shading import vertex_normals
 
 __all__ = ["export_gltf", "split_at_seams"]
@@ -25,16 +28,21 @@ TRIANGLES_MODE = 4
 CHUNK_JSON, CHUNK_BINARY = 0x4E4F534A, 0x004E4942
 LARGEST_SHORT_INDEX = 65534
 
+LINEAR, LINEAR_MIPMAP_LINEAR, CLAMP_TO_EDGE = 9729, 9987, 33071
+
 SKIN_ROUGHNESS = 0.6
+JPEG_QUALITY = 95
+"""Of textures, with full colour resolution: a quarter of the size that PNG takes, and no visible loss."""
 CLAY = (0.60, 0.57, 0.54, 1.0)
-"""Linear base colour of a head without vertex colours."""
+"""Linear base colour of a head without texture and vertex colours."""
 
 
 def export_gltf(mesh: Mesh) -> bytes:
     """Write a mesh as GLB: one node and one mesh with the mesh's name, with smooth normals.
 
     glTF has one set of indices, so a vertex on a texture seam is written once per texture coordinate. The first V
-    vertices are the mesh's own, in order; the copies follow (`split_at_seams` says of which).
+    vertices are the mesh's own, in order; the copies follow (`split_at_seams` says of which). A texture is embedded as
+    JPEG.
 
     Args:
         mesh: what to write; lengths are metres in glTF, whatever other formats are written in.
@@ -54,15 +62,35 @@ def export_gltf(mesh: Mesh) -> bytes:
     }
     if uv is not None:
         attributes["TEXCOORD_0"] = buffer.add(uv, "VEC2", FLOAT, ARRAY_BUFFER)
-    if mesh.vertex_colours is not None:
-        colours = np.rint(_to_linear(mesh.vertex_colours) * 65535).astype("<u2")[source]
+    if mesh.vertex_colours is not None and mesh.texture is None:
+        colours = np.rint(linear_from_srgb(mesh.vertex_colours / 255.0) * 65535).astype("<u2")[source]
         opaque = np.concatenate((colours, np.full((len(colours), 1), 65535, dtype="<u2")), 1)
         attributes["COLOR_0"] = buffer.add(opaque, "VEC4", UNSIGNED_SHORT, ARRAY_BUFFER, normalized=True)
     short = len(source) - 1 <= LARGEST_SHORT_INDEX
     indices = triangles.astype("<u2" if short else "<u4").reshape(-1)
     index_accessor = buffer.add(indices, "SCALAR", UNSIGNED_SHORT if short else UNSIGNED_INT, ELEMENT_ARRAY_BUFFER)
 
-    base_colour = CLAY if mesh.vertex_colours is None else (1.0, 1.0, 1.0, 1.0)
+    plain = mesh.vertex_colours is None and mesh.texture is None
+    surface: dict[str, Any] = {
+        "baseColorFactor": CLAY if plain else (1.0, 1.0, 1.0, 1.0),
+        "metallicFactor": 0.0,
+        "roughnessFactor": SKIN_ROUGHNESS,
+    }
+    textures: dict[str, Any] = {}
+    if mesh.texture is not None:
+        surface["baseColorTexture"] = {"index": 0}
+        textures = {
+            "images": [{"bufferView": buffer.add_file(_jpeg(mesh.texture)), "mimeType": "image/jpeg"}],
+            "samplers": [
+                {
+                    "magFilter": LINEAR,
+                    "minFilter": LINEAR_MIPMAP_LINEAR,
+                    "wrapS": CLAMP_TO_EDGE,
+                    "wrapT": CLAMP_TO_EDGE,
+                }
+            ],
+            "textures": [{"sampler": 0, "source": 0}],
+        }
     document = {
         "asset": {"version": "2.0", "generator": GENERATOR},
         "scene": 0,
@@ -80,13 +108,10 @@ def export_gltf(mesh: Mesh) -> bytes:
             {
                 "name": "skin",
                 "doubleSided": True,
-                "pbrMetallicRoughness": {
-                    "baseColorFactor": base_colour,
-                    "metallicFactor": 0.0,
-                    "roughnessFactor": SKIN_ROUGHNESS,
-                },
+                "pbrMetallicRoughness": surface,
             }
         ],
+        **textures,
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": len(buffer.data)}],
@@ -152,6 +177,19 @@ class _Buffer:
         self.accessors.append(accessor)
         return len(self.accessors) - 1
 
+    def add_file(self, content: bytes) -> int:
+        """Append a file as it is and return the index of its view."""
+        self.data.extend(b"\0" * (-len(self.data) % 4))
+        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(content)})
+        self.data.extend(content)
+        return len(self.views) - 1
+
+
+def _jpeg(picture: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(file, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return file.getvalue()
+
 
 def _unit_normals(mesh: Mesh) -> Float[np.ndarray, "V 3"]:
     normals = vertex_normals(
@@ -160,12 +198,6 @@ def _unit_normals(mesh: Mesh) -> Float[np.ndarray, "V 3"]:
     # glTF asks for unit vectors everywhere, also where there is no area to take one from.
     normals[(normals == 0).all(axis=1)] = [0.0, 0.0, 1.0]
     return normals.astype("<f4")
-
-
-def _to_linear(srgb: np.ndarray) -> Float[np.ndarray, "V 3"]:
-    """The transfer curve of IEC 61966-2-1, inverted; glTF's vertex colours are linear."""
-    value = srgb / 255.0
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
 def _glb(document: dict[str, Any], binary: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """The mesh that the file formats take, checked once.
 
-Dimension letters: V vertices, F faces, U texture coordinates.
+Dimension letters: V vertices, F faces, U texture coordinates, H, W texture height and width.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from jaxtyping import Float, Int, UInt8
 from face3d import __version__
 from face3d.errors import ArgumentError
 
-__all__ = ["GENERATOR", "Mesh", "Unit", "in_unit"]
+__all__ = ["GENERATOR", "TEXTURE_FILE", "Mesh", "Unit", "in_unit"]
 
 Unit: TypeAlias = Literal["m", "mm"]
 """Length unit of a file."""
 
 GENERATOR = f"face3d {__version__}"
 """Who wrote the file, for the formats that have a place for it."""
+
+TEXTURE_FILE = "texture.png"
+"""The picture that formats without room for one name; it belongs beside them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +36,7 @@ class Mesh:
         uv: (U, 2) texture coordinates, u to the right and v up, or None.
         uv_triangles: (F, 3) indices into `uv`; None where `uv` has one row per vertex.
         vertex_colours: (V, 3) sRGB, or None.
+        texture: (H, W, 3) RGB, the first row at v = 1, or None. OBJ and GLB then carry it instead of `vertex_colours`.
         name: of the object in formats that name things.
 
     Raises:
@@ -44,6 +48,7 @@ class Mesh:
     uv: Float[np.ndarray, "U 2"] | None = None
     uv_triangles: Int[np.ndarray, "F 3"] | None = None
     vertex_colours: UInt8[np.ndarray, "V 3"] | None = None
+    texture: UInt8[np.ndarray, "H W 3"] | None = None
     name: str = "head"
 
     def __post_init__(self) -> None:
@@ -62,6 +67,11 @@ class Mesh:
         colours = self.vertex_colours
         if colours is not None and (colours.shape != (count, 3) or colours.dtype != np.uint8):
             raise ArgumentError(f"vertex_colours must be uint8 {(count, 3)}, not {colours.dtype} {colours.shape}")
+        texture = self.texture
+        if texture is not None and (texture.dtype != np.uint8 or texture.ndim != 3 or texture.shape[2] != 3):
+            raise ArgumentError(f"texture must be uint8 (H, W, 3), not {texture.dtype} {texture.shape}")
+        if texture is not None and (self.uv is None or not texture.size):
+            raise ArgumentError("a texture needs uv, the coordinates that say what of it goes where, and pixels")
         if not self.name.isprintable() or not self.name or set(self.name) & set(" \t"):
             raise ArgumentError(f"name must be one printable word, not {self.name!r}")
 

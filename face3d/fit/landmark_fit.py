@@ -106,7 +106,23 @@ class Fit:
     warnings: tuple[str, ...]
 
 
-@one_blas_thread()
+@dataclass(frozen=True, slots=True)
+class SolvedLandmarks:
+    """A landmark fit at rest, as later evidence takes it up.
+
+    Attributes:
+        problem: with what the irises and the user say about size in its `linear_terms`.
+        solution: where it came to rest.
+        scale: size and its uncertainty.
+        typed: metres by the names of the two points, distances that are held exactly.
+    """
+
+    problem: LandmarkProblem
+    solution: Solution[FitState]
+    scale: Scale
+    typed: Mapping[tuple[str, str], float]
+
+
 def fit_landmarks(
     model: HeadModel,
     observations: Sequence[Observation],
@@ -125,6 +141,18 @@ def fit_landmarks(
         InputError: landmarks that no head can have made (not finite, all in one place).
         ArgumentError: no observation, or the model lacks the landmarks' point set.
     """
+    return describe_fit(model, solve_landmarks(model, observations, options, response=response), observations)
+
+
+@one_blas_thread()
+def solve_landmarks(
+    model: HeadModel,
+    observations: Sequence[Observation],
+    options: FitOptions = FitOptions(),
+    *,
+    response: DetectorResponse | None = None,
+) -> SolvedLandmarks:
+    """`fit_landmarks` up to the solver's rest; arguments and errors are the same."""
     if not observations:
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
@@ -159,8 +187,7 @@ def fit_landmarks(
     )
     start = FitState(np.zeros(points.identity_size), tuple(states))
     free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
-    scale, solution = _fix_size(model, problem, free, observations, options)
-    return _result(model, problem, solution, observations, scale)
+    return _fix_size(model, problem, free, observations, options)
 
 
 @lru_cache(maxsize=4)
@@ -209,13 +236,13 @@ def _fix_size(
     free: Solution[FitState],
     observations: Sequence[Observation],
     options: FitOptions,
-) -> tuple[Scale, Solution[FitState]]:
+) -> SolvedLandmarks:
     """Bring in what the irises and the user say about size, and let the fit settle again."""
     size = _size_of(model, len(free.state.identity))
     identity = free.state.identity
     log_ratio, gradient = size.log_ratio(identity)
     doubt = problem.response.doubt
-    covariance = doubt**2 * _identity_covariance(free.linearization.hessian, len(identity))
+    covariance = doubt**2 * identity_covariance(free.linearization.hessian, len(identity))
     sources = [ScaleSource("identity", math.exp(log_ratio), float(np.sqrt(gradient @ covariance @ gradient)))]
     typed = dict(options.known_distances)
     if options.pupillary_distance is not None:
@@ -236,13 +263,19 @@ def _fix_size(
             distance_term(model, problem.points, ends, distance, identity)[0] for ends, distance in typed.items()
         )
         solution = minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
-        solution = _hold_exactly(model, problem, solution, typed, covariance)
+        held = hold_exactly(model, problem, solution.state.identity, typed, covariance)
+        solution = replace(solution, state=replace(solution.state, identity=held))
     elif iris is not None:
         solution = _nudged(problem, free, options)
     else:
         solution = free
-    settled = math.exp(size.log_ratio(solution.state.identity)[0])
-    return replace(fuse(sources), value=settled), solution
+    scale = replace(fuse(sources), value=size_of(model, solution.state.identity))
+    return SolvedLandmarks(problem, solution, scale, typed)
+
+
+def size_of(model: HeadModel, identity: Float[ndarray, " I"]) -> float:
+    """A head's size relative to the mean head, as `Scale.value` states it."""
+    return math.exp(_size_of(model, len(identity)).log_ratio(identity)[0])
 
 
 def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOptions) -> Solution[FitState]:
@@ -256,21 +289,20 @@ def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOpti
     return minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
 
 
-def _hold_exactly(
+def hold_exactly(
     model: HeadModel,
     problem: LandmarkProblem,
-    solution: Solution[FitState],
+    identity: Float[ndarray, " I"],
     typed: Mapping[tuple[str, str], float],
     covariance: Float[ndarray, "I I"],
-) -> Solution[FitState]:
+) -> Float[ndarray, " I"]:
     """Close the last tenth of a millimetre by the most plausible change of identity (Newton, distances are curved)."""
-    identity = solution.state.identity
     for _ in range(TYPED_PASSES):
         terms = [distance_term(model, problem.points, ends, distance, identity)[0] for ends, distance in typed.items()]
         rows = np.stack([term.row for term in terms])
         gaps = np.array([term.target for term in terms]) - rows @ identity
         identity = identity + covariance @ rows.T @ np.linalg.lstsq(rows @ covariance @ rows.T, gaps, rcond=None)[0]
-    return replace(solution, state=replace(solution.state, identity=identity))
+    return identity
 
 
 def _iris_diameters(problem: LandmarkProblem, state: FitState, observations: Sequence[Observation]) -> list[float]:
@@ -281,20 +313,16 @@ def _iris_diameters(problem: LandmarkProblem, state: FitState, observations: Seq
     return diameters
 
 
-def _identity_covariance(hessian: Float[ndarray, "P P"], identity_size: int) -> Float[ndarray, "I I"]:
+def identity_covariance(hessian: Float[ndarray, "P P"], identity_size: int) -> Float[ndarray, "I I"]:
     """Posterior covariance of the identity with all other unknowns marginalised (Laplace approximation)."""
     factor = scipy.linalg.cho_factor(hessian, lower=True)
     block = np.eye(len(hessian), identity_size)
     return scipy.linalg.cho_solve(factor, block)[:identity_size]
 
 
-def _result(
-    model: HeadModel,
-    problem: LandmarkProblem,
-    solution: Solution[FitState],
-    observations: Sequence[Observation],
-    scale: Scale,
-) -> Fit:
+def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequence[Observation]) -> Fit:
+    """What the solver found, as a `Fit`."""
+    problem, solution = solved.problem, solved.solution
     state = solution.state
     corners = _outer_eye_corners(model, problem.points, state.identity)
     poses, cameras, eyes, interocular, errors = [], [], [], [], []
@@ -321,7 +349,7 @@ def _result(
     padding = model.identity_size - len(state.identity)
     covariance = np.eye(model.identity_size)
     known = slice(None, len(state.identity))
-    posterior = _identity_covariance(solution.linearization.hessian, len(state.identity))
+    posterior = identity_covariance(solution.linearization.hessian, len(state.identity))
     covariance[known, known] = problem.response.doubt**2 * posterior
     return Fit(
         identity=np.pad(state.identity, (0, padding)),
@@ -332,7 +360,7 @@ def _result(
         eyes=np.stack(eyes),
         camera_from_head=np.stack(poses),
         intrinsics=tuple(cameras),
-        scale=scale,
+        scale=solved.scale,
         reprojection_pixels=np.stack(errors),
         interocular_pixels=np.array(interocular),
         iterations=solution.iterations,

@@ -16,7 +16,7 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
 from face3d.fit.evidence import DetectorResponse
-from face3d.fit.point_model import MOVING_JOINTS, PointModel
+from face3d.fit.point_model import MOVING_JOINTS, PointModel, cross_matrix
 from face3d.fit.solver import Linearization
 
 ROTATIONS = len(MOVING_JOINTS)
@@ -255,7 +255,7 @@ class LandmarkProblem:
         cursor = ident + expr
         np.matmul(by_head, state.by_rotation, out=jacobian[:, :, cursor : cursor + 3 * ROTATIONS])
         cursor += 3 * ROTATIONS
-        jacobian[:, :, cursor : cursor + 3] = -by_point @ _cross(arms)
+        jacobian[:, :, cursor : cursor + 3] = -by_point @ cross_matrix(arms)
         jacobian[:, :, cursor : cursor + 3] += self._bias_slope(view)
         # Rolling the head also turns the upright frame that misses are measured in.
         jacobian[:, 0, cursor + 2] -= misses[:, 1]
@@ -316,14 +316,6 @@ def _upright(rotation: Float[ndarray, "3 3"]) -> Float[ndarray, "2 2"]:
     roll = np.arctan2(rotation[1, 0], rotation[0, 0])
     cosine, sine = np.cos(roll), np.sin(roll)
     return np.array([[cosine, sine], [-sine, cosine]])
-
-
-def _cross(vectors: Float[ndarray, "N 3"]) -> Float[ndarray, "N 3 3"]:
-    matrix = np.zeros((len(vectors), 3, 3))
-    x, y, z = vectors.T
-    matrix[:, 0, 1], matrix[:, 0, 2], matrix[:, 1, 2] = -z, y, -x
-    matrix[:, 1, 0], matrix[:, 2, 0], matrix[:, 2, 1] = z, -y, x
-    return matrix
 
 
 def _cauchy(projected: _Projected, confidence: Float[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:

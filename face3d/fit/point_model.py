@@ -151,10 +151,10 @@ class PointModel:
         # Joints are carried by the coefficients too, and pull their vertices with (1 - R).
         drag = np.einsum("kxy,kyc->kxc", identity - rotations, self.joints_basis)
         posed_basis = np.matmul(blend, basis) + np.tensordot(weights, drag, axes=([1], [0]))
-        turned = -weights[:, :, None, None] * _cross_matrix(arms)
+        turned = -weights[:, :, None, None] * cross_matrix(arms)
         if self.correctives is not None:
             # d(R - 1) = [delta]x R: each column of the change is the feature's derivative for one axis.
-            generators = _cross_matrix(np.eye(3))
+            generators = cross_matrix(np.eye(3))
             change = np.einsum("axy,kyz->kaxz", generators, rotations).reshape(len(rotations), 3, 9)
             moved = np.einsum("uxkf,kaf->ukxa", self.correctives[involved], change)
             turned = turned + np.einsum("uxy,ukya->ukxa", blend, moved)
@@ -175,7 +175,8 @@ def _array(tensor: Tensor) -> ndarray:
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def _cross_matrix(vectors: Float[ndarray, "*S 3"]) -> Float[ndarray, "*S 3 3"]:
+def cross_matrix(vectors: Float[ndarray, "*S 3"]) -> Float[ndarray, "*S 3 3"]:
+    """The matrices that take w to v x w."""
     x, y, z = np.moveaxis(np.asarray(vectors, np.float64), -1, 0)
     zero = np.zeros_like(x)
     rows = [np.stack(row, axis=-1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]

@@ -1,4 +1,10 @@
-"""Compiled loops: how they are built once, and how they are shared out to threads."""
+"""Compiled loops: how they are built once, and how they are shared out to threads.
+
+The first call of a loop compiles it, which takes a second or two, and keeps the machine code on disk; later processes
+load it. It is kept in the folder that NUMBA_CACHE_DIR names, else in `__pycache__` beside the module, else, where that
+is not writable, in the user's cache folder (`~/.cache/numba` on Linux). It is made anew when the module changes, or for
+another processor.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from face3d.cli.options import libraries_kept_quiet
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("reconstruct",), ("align",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch")]
+    "command",
+    [(), ("reconstruct",), ("align",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch"), ("evaluate", "now")],
 )
 def test_help_needs_nothing_heavy(command):
     code = (

@@ -22,6 +22,7 @@ from face3d.cli import main
 FILES = {
     *(f"head_{state}.{suffix}" for state in ("neutral", "posed") for suffix in ("obj", "ply", "glb")),
     *("parameters.npz", "landmarks.json", "measurements.json", "overlay.png", "reconstruction.json"),
+    *("texture.png", "head.mtl"),
 }
 
 
@@ -189,6 +190,20 @@ def test_units_and_formats(astronaut_file, tmp_path):
     assert heights["stl"] == pytest.approx(heights["obj"], rel=1e-4)
     assert heights["glb"] == pytest.approx(heights["obj"] / 1000, rel=1e-4)
     assert not (tmp_path / "astronaut" / "head_neutral.ply").exists()
+
+
+def test_without_texture(astronaut_file, tmp_path):
+    assert main(["reconstruct", str(astronaut_file), "--no-texture", "--quiet", "--out", str(tmp_path)]) == 0
+    assert files_of(tmp_path / "astronaut") == FILES - {"texture.png", "head.mtl"}
+    assert b"mtllib" not in (tmp_path / "astronaut" / "head_neutral.obj").read_bytes()
+
+
+def test_delight_is_a_flag(astronaut_file, tmp_path):
+    for name, flags in (("lit", ()), ("delit", ("--delight",))):
+        arguments = [*flags, "--formats", "obj", "--quiet", "--out", str(tmp_path / name)]
+        assert main(["reconstruct", str(astronaut_file), *arguments]) == 0
+    pictures = [(tmp_path / name / "astronaut" / "texture.png").read_bytes() for name in ("lit", "delit")]
+    assert pictures[0] != pictures[1]
 
 
 def test_the_demo(tmp_path, capfd):

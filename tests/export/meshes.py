@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,3 +35,11 @@ def square_with_a_seam() -> Mesh:
         uv=np.array([[0.1, 0.1], [0.4, 0.1], [0.4, 0.4], [0.6, 0.1], [0.9, 0.4], [0.6, 0.4]]),
         uv_triangles=np.array([[0, 1, 2], [3, 4, 5]]),
     )
+
+
+def textured_square() -> Mesh:
+    """The square, with a picture whose quarters have four colours; u and v are told apart by it."""
+    picture = np.zeros((64, 64, 3), dtype=np.uint8)
+    picture[:32, :32], picture[:32, 32:] = (250, 20, 30), (20, 240, 40)
+    picture[32:, :32], picture[32:, 32:] = (30, 40, 230), (240, 230, 30)
+    return replace(square_with_a_seam(), texture=picture)

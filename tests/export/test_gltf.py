@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from face3d.export import Mesh, export_gltf
 from face3d.export.gltf import split_at_seams
-from tests.export.meshes import random_mesh, read_with_trimesh, square_with_a_seam
+from tests.export.meshes import random_mesh, read_with_trimesh, square_with_a_seam, textured_square
 
 
 def parse(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
@@ -108,3 +109,21 @@ def test_normals_are_unit_vectors_even_without_area():
     _, arrays = parse(export_gltf(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]]))))
     np.testing.assert_array_equal(arrays["NORMAL"], [[0, 0, 1]] * 3)
     assert export_gltf(random_mesh()) == export_gltf(random_mesh())
+
+
+def test_a_texture_is_embedded_and_lands_where_uv_says():
+    mesh = textured_square()
+    document, arrays = parse(export_gltf(mesh))
+    assert document["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] == [1.0, 1.0, 1.0, 1.0]
+    assert "COLOR_0" not in arrays
+    read = read_with_trimesh(export_gltf(mesh), "glb").geometry["head"]
+    picture = np.asarray(read.visual.material.baseColorTexture.convert("RGB")).astype(int)
+    assert picture.shape == mesh.texture.shape
+    assert np.abs(picture - mesh.texture).mean() < 2
+    # trimesh turns v upwards again.
+    np.testing.assert_allclose(read.visual.uv[read.faces], mesh.uv[mesh.uv_triangles], atol=1e-6)
+
+
+def test_colours_of_vertices_do_not_tint_a_texture():
+    both = replace(textured_square(), vertex_colours=np.zeros((4, 3), np.uint8))
+    assert export_gltf(both) == export_gltf(textured_square())

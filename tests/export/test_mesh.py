@@ -27,6 +27,10 @@ TRIANGLES = np.array([[0, 1, 2]])
         ({"uv": np.zeros((2, 2)), "uv_triangles": TRIANGLES}, "uv_triangles names"),
         ({"uv": np.zeros((3, 2)), "uv_triangles": np.repeat(TRIANGLES, 2, 0)}, "2 rows"),
         ({"vertex_colours": np.zeros((3, 3))}, "uint8"),
+        ({"texture": np.zeros((8, 8, 3), np.uint8)}, "needs uv"),
+        ({"texture": np.zeros((8, 8, 3)), "uv": np.zeros((3, 2))}, "texture must be uint8"),
+        ({"texture": np.zeros((8, 8, 4), np.uint8), "uv": np.zeros((3, 2))}, "texture must be uint8"),
+        ({"texture": np.zeros((0, 8, 3), np.uint8), "uv": np.zeros((3, 2))}, "pixels"),
         ({"name": "two\nlines"}, "name"),
     ],
 )

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import trimesh
 
-from face3d.export import Mesh, export_obj
-from tests.export.meshes import random_mesh, read_with_trimesh, square_with_a_seam
+from face3d.export import Mesh, export_mtl, export_obj
+from face3d.export.mesh import TEXTURE_FILE
+from face3d.export.obj import MATERIAL_FILE
+from face3d.media import write_image
+from tests.export.meshes import random_mesh, read_with_trimesh, square_with_a_seam, textured_square
 
 
 def parse(data: bytes) -> dict[str, np.ndarray]:
@@ -66,3 +72,25 @@ def test_the_file_says_who_wrote_it_and_in_which_unit_and_nothing_that_varies():
     assert b"-0.000000 " not in export_obj(
         Mesh(np.array([[-1e-12, 0, 0], [1, 0, 0], [0, 1.0, 0]]), np.array([[0, 1, 2]]))
     )
+
+
+def test_a_texture_comes_through_material_and_picture(tmp_path):
+    mesh = textured_square()
+    (tmp_path / "head.obj").write_bytes(export_obj(mesh))
+    (tmp_path / MATERIAL_FILE).write_bytes(export_mtl())
+    write_image(tmp_path / TEXTURE_FILE, mesh.texture)
+    read = trimesh.load(tmp_path / "head.obj", process=False)
+    np.testing.assert_array_equal(np.asarray(read.visual.material.image.convert("RGB")), mesh.texture)
+    np.testing.assert_allclose(read.visual.uv[read.faces], mesh.uv[mesh.uv_triangles], atol=1e-7)
+    np.testing.assert_allclose(read.vertices[read.faces], mesh.vertices[mesh.triangles])
+
+
+def test_a_mesh_without_texture_names_no_material():
+    assert b"mtllib" not in export_obj(square_with_a_seam())
+    assert b"mtllib own.mtl\n" in export_obj(textured_square(), material_file="own.mtl")
+    assert b"map_Kd skin.png\n" in export_mtl("skin.png")
+
+
+def test_colours_of_vertices_do_not_tint_a_texture():
+    both = replace(textured_square(), vertex_colours=np.zeros((4, 3), np.uint8))
+    assert export_obj(both) == export_obj(textured_square())

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d.export import Mesh, export_ply
-from tests.export.meshes import random_mesh, read_with_trimesh, square_with_a_seam
+from face3d.export.mesh import TEXTURE_FILE
+from face3d.media import write_image
+from tests.export.meshes import random_mesh, read_with_trimesh, square_with_a_seam, textured_square
 
 
 @settings(max_examples=30, deadline=None)
@@ -67,3 +72,30 @@ def test_texture_coordinates_of_vertices():
 @pytest.mark.parametrize("unit", ["m", "mm"])
 def test_nothing_in_the_file_varies(unit):
     assert export_ply(random_mesh(), unit=unit) == export_ply(random_mesh(), unit=unit)
+
+
+def vertex_colours(data: bytes) -> np.ndarray:
+    """As they stand in the file; trimesh shows only the texture where there are both."""
+    rows = read_with_trimesh(data, "ply").metadata["_ply_raw"]["vertex"]["data"]
+    return np.stack([rows[channel] for channel in ("red", "green", "blue")], -1).astype(int)
+
+
+def test_vertices_take_their_colours_from_the_texture():
+    """Corner 1 has one place, in the lower left quarter; corner 0 has two, in the lower left and lower right."""
+    mesh = textured_square()
+    colours = vertex_colours(export_ply(mesh))
+    lower_left, lower_right = mesh.texture[-1, 0].astype(int), mesh.texture[-1, -1].astype(int)
+    np.testing.assert_array_equal(colours[1], lower_left)
+    assert np.abs(colours[0] - (lower_left + lower_right) / 2).max() <= 1
+    own = replace(mesh, vertex_colours=np.full((4, 3), 7, np.uint8))
+    assert (vertex_colours(export_ply(own)) == 7).all()
+
+
+def test_the_texture_beside_the_file_is_found(tmp_path):
+    mesh = textured_square()
+    (tmp_path / "head.ply").write_bytes(export_ply(mesh))
+    write_image(tmp_path / TEXTURE_FILE, mesh.texture)
+    read = trimesh.load(tmp_path / "head.ply", process=False)
+    np.testing.assert_array_equal(np.asarray(read.visual.material.image.convert("RGB")), mesh.texture)
+    np.testing.assert_allclose(read.visual.uv[read.faces], mesh.uv[mesh.uv_triangles], atol=1e-6)
+    assert b"TextureFile" not in export_ply(square_with_a_seam())

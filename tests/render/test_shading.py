@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from face3d.errors import ArgumentError
 from face3d.render import directional_shading, spherical_harmonics_shading, vertex_normals
 from face3d.render.shading import SPHERICAL_HARMONICS_CONSTANTS
+from tests.render.meshes import sphere
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "deca" / "camera_shading.npz"
 
@@ -40,18 +41,6 @@ def test_spherical_harmonics_are_decas(golden):
 def test_directional_light_is_decas(golden):
     found = directional_shading(golden["dir_normals"], golden["dir_lights"])
     torch.testing.assert_close(found, golden["dir_shading"], atol=1e-12, rtol=0)
-
-
-def sphere(count: int = 24) -> tuple[torch.Tensor, torch.Tensor]:
-    """Vertices on the unit sphere and triangles counter-clockwise from outside."""
-    polar, around = np.meshgrid(
-        np.linspace(0.1, np.pi - 0.1, count), np.arange(2 * count) * np.pi / count, indexing="ij"
-    )
-    xyz = np.stack((np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)), -1).reshape(-1, 3)
-    i, j = (grid.ravel() for grid in np.meshgrid(np.arange(count - 1), np.arange(2 * count), indexing="ij"))
-    a, b = i * 2 * count + j, i * 2 * count + (j + 1) % (2 * count)
-    c, d = a + 2 * count, b + 2 * count
-    return torch.from_numpy(xyz), torch.from_numpy(np.concatenate((np.stack((a, c, d), 1), np.stack((a, d, b), 1))))
 
 
 def test_normals_of_a_sphere_point_outwards():

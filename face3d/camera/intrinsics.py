@@ -1,9 +1,4 @@
-"""The pinhole camera: intrinsics and where they come from, projection, and the frames of other systems.
-
-Frames and pixels are face3d's own everywhere outside the conversions below: camera frame OpenCV's (+x right, +y down,
-+z forward), metres, rigid transforms as 4x4 `camera_from_head`, pixel (0, 0) at the top-left corner of the top-left
-pixel, so that the first pixel's centre is (0.5, 0.5) and the middle of the image is (width / 2, height / 2).
-"""
+"""The pinhole camera of one image, and where its focal length comes from: the user, EXIF, or a guess."""
 
 from __future__ import annotations
 
@@ -13,32 +8,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import roma
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from face3d.errors import ArgumentError
 from face3d.media.photo import Photo
 
 __all__ = [
+    "EXIF_CROPPED_SIGMA",
+    "EXIF_FOCAL_SIGMA",
     "FULL_FRAME_DIAGONAL_MM",
+    "PHONE_FOCAL_35MM",
+    "PRIOR_FOCAL_SIGMA",
     "Intrinsics",
+    "checked_size",
     "choose_intrinsics",
-    "from_colmap",
-    "from_opengl",
-    "from_pytorch3d",
     "intrinsics_from_exif",
     "intrinsics_from_fov",
     "intrinsics_from_values",
     "intrinsics_prior",
-    "pixels_from_pytorch3d_ndc",
-    "project",
-    "pytorch3d_ndc_from_camera",
-    "pytorch3d_ndc_from_pixels",
-    "to_colmap",
-    "to_opengl",
-    "to_pytorch3d",
 ]
 
 FULL_FRAME_DIAGONAL_MM = 43.27
@@ -98,7 +85,7 @@ class Intrinsics:
             raise ArgumentError(f"the focal length's relative sigma must be 0 or more, got {self.focal_sigma}")
         matrix.setflags(write=False)
         object.__setattr__(self, "matrix", matrix)
-        object.__setattr__(self, "image_size", _checked_size(self.image_size))
+        object.__setattr__(self, "image_size", checked_size(self.image_size))
 
     @property
     def focal(self) -> float:
@@ -153,7 +140,7 @@ def intrinsics_from_exif(
     Raises:
         ArgumentError: the focal length is not finite and positive, or a size is not positive.
     """
-    diagonal = math.hypot(*_checked_size(frame_size or image_size))
+    diagonal = math.hypot(*checked_size(frame_size or image_size))
     return _centred(focal_35mm * diagonal / FULL_FRAME_DIAGONAL_MM, image_size, focal_sigma, "exif")
 
 
@@ -169,13 +156,13 @@ def intrinsics_from_fov(degrees: float, image_size: tuple[int, int]) -> Intrinsi
     """
     if not 1.0 <= degrees <= 170.0:
         raise ArgumentError(f"the field of view is an angle along the longer side, 1 to 170 degrees; got {degrees}")
-    longer = max(_checked_size(image_size))
+    longer = max(checked_size(image_size))
     return _centred(longer / 2 / math.tan(math.radians(degrees) / 2), image_size, 0.0, "fov")
 
 
 def intrinsics_prior(image_size: tuple[int, int]) -> Intrinsics:
     """Return the guess for an unknown camera: a phone's main camera (26 mm equivalent), log-normal sigma 0.25."""
-    diagonal = math.hypot(*_checked_size(image_size))
+    diagonal = math.hypot(*checked_size(image_size))
     return _centred(PHONE_FOCAL_35MM * diagonal / FULL_FRAME_DIAGONAL_MM, image_size, PRIOR_FOCAL_SIGMA, "prior")
 
 
@@ -241,12 +228,17 @@ def _same_shape(one: float, other: float) -> bool:
 
 
 def _centred(focal: float, image_size: tuple[int, int], focal_sigma: float, source: Source) -> Intrinsics:
-    width, height = _checked_size(image_size)
+    width, height = checked_size(image_size)
     matrix = np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
     return Intrinsics(matrix, (width, height), focal_sigma, source)
 
 
-def _checked_size(image_size: tuple[int, int]) -> tuple[int, int]:
+def checked_size(image_size: tuple[int, int]) -> tuple[int, int]:
+    """Return (width, height) as integers.
+
+    Raises:
+        ArgumentError: they are not two positive numbers.
+    """
     try:
         width, height = (int(side) for side in image_size)
     except (TypeError, ValueError, OverflowError):
@@ -254,137 +246,3 @@ def _checked_size(image_size: tuple[int, int]) -> tuple[int, int]:
     if width <= 0 or height <= 0:
         raise ArgumentError(f"an image size must be positive, got {width} x {height}")
     return width, height
-
-
-def project(
-    points: Float[Tensor, "*B N 3"],
-    camera_from_head: Float[Tensor, "*B 4 4"],
-    intrinsics: Float[Tensor, "*B 3 3"],
-) -> Float[Tensor, "*B N 2"]:
-    """Project head-frame points to image pixels.
-
-    Args:
-        points: metres, head frame.
-        camera_from_head: rigid transform into the OpenCV camera frame.
-        intrinsics: K in pixels of the original image.
-
-    Returns:
-        Pixels, origin at the top-left corner of the top-left pixel. Points at or behind the camera give NaN (and no
-        gradient).
-    """
-    rotation, translation = camera_from_head[..., :3, :3], camera_from_head[..., :3, 3]
-    in_camera = points @ rotation.transpose(-1, -2) + translation[..., None, :]
-    return _project_camera(in_camera, intrinsics)
-
-
-def _project_camera(in_camera: Float[Tensor, "*B N 3"], intrinsics: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B N 2"]:
-    depth = in_camera[..., 2:]
-    visible = depth > 0
-    # Dividing by 1 where the depth is unusable keeps NaN out of the gradients of the visible points.
-    normalised = in_camera / torch.where(visible, depth, torch.ones_like(depth))
-    pixels = (normalised @ intrinsics.transpose(-1, -2))[..., :2]
-    return torch.where(visible, pixels, torch.full_like(pixels, torch.nan))
-
-
-def to_opengl(camera_from_head: Float[Tensor, "*B 4 4"]) -> Float[Tensor, "*B 4 4"]:
-    """Return the transform into the OpenGL, glTF and Blender camera frame: +x right, +y up, +z backwards."""
-    return _flip(camera_from_head, (1.0, -1.0, -1.0, 1.0))
-
-
-def from_opengl(camera_from_head: Float[Tensor, "*B 4 4"]) -> Float[Tensor, "*B 4 4"]:
-    """Return the OpenCV-frame transform of an OpenGL, glTF or Blender one; the inverse of `to_opengl`."""
-    return _flip(camera_from_head, (1.0, -1.0, -1.0, 1.0))
-
-
-def _flip(transform: Float[Tensor, "*B 4 4"], signs: tuple[float, ...]) -> Float[Tensor, "*B 4 4"]:
-    return transform * transform.new_tensor(signs)[:, None]
-
-
-def to_colmap(camera_from_head: Float[Tensor, "*B 4 4"]) -> tuple[Float[Tensor, "*B 4"], Float[Tensor, "*B 3"]]:
-    """Return COLMAP's pose: unit quaternion (w, x, y, z) with w >= 0, and translation in metres.
-
-    COLMAP's axes are OpenCV's and its first pixel's centre is (0.5, 0.5) as here, so K needs no change.
-    """
-    xyzw = roma.rotmat_to_unitquat(camera_from_head[..., :3, :3])
-    wxyz = roma.quat_xyzw_to_wxyz(xyzw)
-    wxyz = torch.where(wxyz[..., :1] < 0, -wxyz, wxyz)
-    return wxyz, camera_from_head[..., :3, 3]
-
-
-def from_colmap(quaternion: Float[Tensor, "*B 4"], translation: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 4 4"]:
-    """Return the transform of a COLMAP pose (quaternion w, x, y, z of any length); the inverse of `to_colmap`."""
-    unit = quaternion / quaternion.norm(dim=-1, keepdim=True)
-    return _rigid(roma.unitquat_to_rotmat(roma.quat_wxyz_to_xyzw(unit)), translation)
-
-
-def _rigid(rotation: Float[Tensor, "*B 3 3"], translation: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 4 4"]:
-    top = torch.cat([rotation, translation[..., None]], dim=-1)
-    bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
-    return torch.cat([top, bottom], dim=-2)
-
-
-def pytorch3d_ndc_from_pixels(pixels: Float[Tensor, "*B N 2"], image_size: tuple[int, int]) -> Float[Tensor, "*B N 2"]:
-    """Return PyTorch3D's NDC: +x left, +y up, the shorter side spans [-1, 1], the middle of the image at 0.
-
-    Args:
-        pixels: face3d's rule.
-        image_size: (width, height) pixels.
-    """
-    middle = pixels.new_tensor(image_size) / 2
-    return (middle - pixels) / (min(image_size) / 2)
-
-
-def pixels_from_pytorch3d_ndc(ndc: Float[Tensor, "*B N 2"], image_size: tuple[int, int]) -> Float[Tensor, "*B N 2"]:
-    """Return pixels of PyTorch3D NDC points; the inverse of `pytorch3d_ndc_from_pixels`."""
-    middle = ndc.new_tensor(image_size) / 2
-    return middle - ndc * (min(image_size) / 2)
-
-
-def pytorch3d_ndc_from_camera(
-    points: Float[Tensor, "*B N 3"], intrinsics: Float[Tensor, "*B 3 3"], image_size: tuple[int, int]
-) -> Float[Tensor, "*B N 3"]:
-    """Return what PyTorch3D's and face3d's rasterisers take: NDC x and y, and the depth in metres as it is.
-
-    Args:
-        points: metres, OpenCV camera frame. Points at or behind the camera give NaN in x and y.
-        intrinsics: K in pixels.
-        image_size: (width, height) pixels.
-    """
-    xy = pytorch3d_ndc_from_pixels(_project_camera(points, intrinsics), image_size)
-    return torch.cat([xy, points[..., 2:]], dim=-1)
-
-
-def to_pytorch3d(
-    camera_from_head: Float[Tensor, "*B 4 4"], intrinsics: Float[Tensor, "*B 3 3"], image_size: tuple[int, int]
-) -> tuple[Float[Tensor, "*B 3 3"], Float[Tensor, "*B 3"], Float[Tensor, "*B 2"], Float[Tensor, "*B 2"]]:
-    """Return (R, T, focal_length, principal_point) for PyTorch3D's `PerspectiveCameras(in_ndc=True)`.
-
-    Its camera frame is +x left, +y up, +z forward, points are rows (x R + T), NDC as in `pytorch3d_ndc_from_pixels`.
-    A skew in K has no place there and is refused.
-
-    Raises:
-        ArgumentError: K has a skew.
-    """
-    if bool((intrinsics[..., 0, 1] != 0).any()):
-        raise ArgumentError("PyTorch3D's camera has no skew; give intrinsics without one")
-    flipped = _flip(camera_from_head, (-1.0, -1.0, 1.0, 1.0))
-    half_side = min(image_size) / 2
-    focal = torch.stack([intrinsics[..., 0, 0], intrinsics[..., 1, 1]], dim=-1) / half_side
-    principal = (intrinsics.new_tensor(image_size) / 2 - intrinsics[..., :2, 2]) / half_side
-    return flipped[..., :3, :3].transpose(-1, -2), flipped[..., :3, 3], focal, principal
-
-
-def from_pytorch3d(
-    rotation: Float[Tensor, "*B 3 3"],
-    translation: Float[Tensor, "*B 3"],
-    focal_length: Float[Tensor, "*B 2"],
-    principal_point: Float[Tensor, "*B 2"],
-    image_size: tuple[int, int],
-) -> tuple[Float[Tensor, "*B 4 4"], Float[Tensor, "*B 3 3"]]:
-    """Return (camera_from_head, K) of a PyTorch3D camera in NDC; the inverse of `to_pytorch3d`."""
-    camera_from_head = _flip(_rigid(rotation.transpose(-1, -2), translation), (-1.0, -1.0, 1.0, 1.0))
-    half_side = min(image_size) / 2
-    intrinsics = torch.diag_embed(torch.cat([focal_length * half_side, torch.ones_like(focal_length[..., :1])], dim=-1))
-    centre = focal_length.new_tensor(image_size) / 2 - principal_point * half_side
-    column = torch.cat([centre, torch.ones_like(centre[..., :1])], dim=-1)
-    return camera_from_head, torch.cat([intrinsics[..., :2], column[..., None]], dim=-1)
