@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -23,7 +23,7 @@ from face3d.detector_pool import DetectorPool, worker_count
 from face3d.errors import ArgumentError, Face3DError, InputError, OutputError
 from face3d.export.result_folder import ResultFolders, ResultNames
 from face3d.failures import Failure, Failures
-from face3d.landmarks import Detector, FaceLandmarks, open_detector
+from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.landmarks.crop_choice import crops_named
 from face3d.landmarks.detector import Sighting
 from face3d.landmarks.smoothing import OneEuro
@@ -34,8 +34,6 @@ from face3d.media.listing import is_video_name, media_in
 from face3d.media.video import VideoFrame, open_video
 
 __all__ = ["VideoPart", "align", "align_to_folder"]
-
-DetectorName: TypeAlias = Literal["mediapipe", "fan", "dlib"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,8 @@ def align(
     if isinstance(images, (str, Path)) or not len(images):
         raise ArgumentError("give a list of one or more photos, folders or videos")
     part = video or VideoPart()
-    _obtain(detector, licence, progress)
-    opening = partial(open_detector, detector)
+    assets.require_licence(detector_assets(detector, progress=progress), licence)
+    opening = partial(open_detector, detector, device=device)
     failures = Failures(on_failure)
     items = list(_expanded(images, failures))
     found: list[FaceLandmarks] = []
@@ -157,14 +155,15 @@ def align_to_folder(
     cutters, part = crops_named(crops), video or VideoPart()
     out = Path(out)
     folders = ResultFolders(out, marker=MARKER)
-    uses = [asdict(_obtain(detector, licence, progress))]
+    uses = detector_assets(detector, progress=progress)
+    assets.require_licence(uses, licence)
     settings = {
         "detector": detector,
         "formats": sorted(set(formats)),
         "crops": sorted({name for name, _ in cutters}),
         "video": asdict(part),
     }
-    opening = partial(open_detector, detector)
+    opening = partial(open_detector, detector, device=device)
     failures, names = Failures(on_failure), ResultNames()
 
     with _only_run(out):
@@ -188,7 +187,9 @@ def align_to_folder(
                     photo = read_image(file)
                     photo_faces = _read_photo(photo, pool.detector())
                 people = len(tracks) if is_video else len(photo_faces)
-                document = alignment.marker_document(file, settings, people, frames, warnings, uses)
+                document = alignment.marker_document(
+                    file, settings, people, frames, warnings, [asdict(use) for use in uses]
+                )
 
                 def faces() -> Iterator[FaceLandmarks]:
                     yield from photo_faces
@@ -280,12 +281,6 @@ def _files_of(inputs: Sequence[str | Path], failures: Failures, out: Path | None
             if not found:
                 raise InputError(f"{path}: holds no photo or video; name another folder")
             yield from found
-
-
-def _obtain(detector: str, licence: LicencePolicy, progress: bool) -> assets.AssetUse:
-    use = assets.use_of(assets.obtain(detector, progress=progress))
-    assets.require_licence((use,), licence)
-    return use
 
 
 @contextlib.contextmanager

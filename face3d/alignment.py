@@ -21,7 +21,7 @@ from face3d.export.pts import export_pts
 from face3d.export.result_folder import ResultFolders, ResultNames
 from face3d.landmarks.crop_choice import NamedCrop
 from face3d.landmarks.detector import FaceLandmarks
-from face3d.landmarks.point_subsets import ibug_68_points
+from face3d.landmarks.topologies import convert_points
 from face3d.media import write_image
 
 __all__ = ["FORMATS", "MARKER", "AlignedFile", "check_formats", "claim_name", "earlier_result", "write_alignment"]
@@ -185,7 +185,12 @@ def _write_pts(folder: Path, stem: str, faces: Any, video: bool) -> None:
     several = not video and len(faces) > 1
     for face in faces:
         name = f"pts/{_frame_name(face)}.pts" if video else f"{stem}{_number(face, several)}.pts"
-        (folder / name).write_bytes(export_pts(ibug_68_points(face)))
+        (folder / name).write_bytes(export_pts(_ibug_68(face)))
+
+
+def _ibug_68(face: FaceLandmarks) -> np.ndarray:
+    """The 68 points, or the nearest that the face's set has; 68 points fixed to the skin are 68 points as well."""
+    return face.points if len(face.points) == 68 else convert_points(face.points, face.topology, "ibug_68")
 
 
 def _write_crops(

@@ -27,7 +27,7 @@ from face3d.failures import Failure, Failures
 from face3d.fit import Fit, FitOptions, Observation, fit_landmarks
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
-from face3d.landmarks import Detector, FaceLandmarks, open_detector
+from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
 from face3d.media import Photo
 from face3d.media.given_image import Image, as_photo, name_of
@@ -60,7 +60,7 @@ def reconstruct(
     *,
     head: str | Path = "open",
     identity: Literal["auto", "fit"] = "auto",
-    detector: Literal["mediapipe"] = "mediapipe",
+    detector: DetectorName = "mediapipe",
     same_person: bool = False,
     pupillary_distance: float | None = None,
     known_distances: Mapping[str, float] | None = None,
@@ -82,7 +82,7 @@ def reconstruct(
         images: paths, RGB arrays or `Photo`s.
         head: "open", "flame", or the path of a head file.
         identity: "fit" finds the person by fitting the head to landmarks; "auto" takes the best that is here.
-        detector: what finds the landmarks.
+        detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with the user's own weights).
         same_person: fit all photos together, as one person; of each photo the largest face is taken.
         pupillary_distance: far pupillary distance in metres, if known; the head gets exactly that size.
         known_distances: metres by name of a straight measurement (`face3d.measure.CALLIPER`); held exactly.
@@ -91,7 +91,7 @@ def reconstruct(
         texture: paint the head with the photo; with `same_person`, one texture from all photos.
         delight: divide the light that the photo was taken in out of the texture, as far as nine numbers describe it.
         licence: "open" refuses every model file that is not known to allow commercial use.
-        device: PyTorch device of the head model.
+        device: PyTorch device of the head model and of FAN.
         out: folder to write result folders in; None writes nothing.
         formats: of the mesh files: obj, ply, glb, stl.
         unit: of mesh files whose format does not fix it.
@@ -111,13 +111,13 @@ def reconstruct(
     _check_arguments(images, formats, unit, device, pupillary_distance)
     folders = None if out is None else ResultFolders(Path(out), marker="reconstruction.json")
     model = load_head(head).to(device)
-    uses = (_head_use(head, model), assets.use_of(assets.obtain(detector, progress=progress)))
+    uses = (_head_use(head, model), *detector_assets(detector, progress=progress))
     assets.require_licence(uses, licence)
     options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
     failures = Failures(on_failure)
     names = ResultNames()
     results: list[Reconstruction] = []
-    with open_detector(detector) as opened:
+    with open_detector(detector, device=device) as opened:
         sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=same_person, progress=progress)
         for person in _people(sightings, together=same_person):
             with failures.of(person[0].photo.name):

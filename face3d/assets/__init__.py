@@ -10,9 +10,11 @@ from pathlib import Path
 from face3d.assets.add import add
 from face3d.assets.fetch import fetch, missing
 from face3d.assets.licences import AssetUse, LicencePolicy, is_open, require_licence, use_of
+from face3d.assets.members import StoredMember, obtain_members
 from face3d.assets.open_head import open_head_path, open_head_use, use_of_own_head
 from face3d.assets.storage import StoredAsset, asset_named, folder_of, home, stored, verify
-from face3d.assets.table import ASSETS, Asset, Commercial, NpmSource, PyPISource, Source, UrlSource
+from face3d.assets.table import ASSETS, Asset, Commercial, Member, NpmSource, PyPISource, Source, UrlSource
+from face3d.assets.torch_file import read_torch_file
 
 __all__ = [
     "ASSETS",
@@ -20,10 +22,12 @@ __all__ = [
     "AssetUse",
     "Commercial",
     "LicencePolicy",
+    "Member",
     "NpmSource",
     "PyPISource",
     "Source",
     "StoredAsset",
+    "StoredMember",
     "UrlSource",
     "add",
     "asset_named",
@@ -33,8 +37,10 @@ __all__ = [
     "home",
     "is_open",
     "obtain",
+    "obtain_members",
     "open_head_path",
     "open_head_use",
+    "read_torch_file",
     "require_licence",
     "stored",
     "use_of",
@@ -58,7 +64,7 @@ def obtain(name: str, *, progress: bool | None = None) -> StoredAsset:
     found = stored(name)
     if found is None:
         asset = asset_named(name)
-        if not asset.sources:
+        if not asset.sources or asset.only_on_command:
             raise missing(asset)
         return fetch(name, progress=progress)
     verify(found)

@@ -75,10 +75,12 @@ def fetch(name: str, *, progress: bool | None = None, again: bool = False) -> St
 
 def missing(asset: Asset) -> MissingAssetError:
     """The error that tells a person everything needed to add a file: what, what for, its licence, where, and how."""
-    if asset.sources:
-        remedy = f"run `face3d assets fetch {asset.name}`"
+    by_hand = f"get it from {asset.obtained} and run `face3d assets add {asset.name} PATH`"
+    fetched = f"run `face3d assets fetch {asset.name}`"
+    if asset.only_on_command:
+        remedy = f"{fetched} (takes it from {', '.join(map(str, asset.sources))}), or {by_hand}"
     else:
-        remedy = f"get it from {asset.obtained} and run `face3d assets add {asset.name} PATH`"
+        remedy = fetched if asset.sources else by_hand
     return MissingAssetError(
         f"{asset.file} is not here; it is needed for {asset.role}; licence: {asset.licence}; {remedy}"
     )

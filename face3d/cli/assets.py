@@ -41,7 +41,7 @@ class AddAsset:
     name: Positional[Name]
     """Which asset it is; `face3d assets list` names them."""
     files: Positional[Annotated[tuple[Path, ...], arg(metavar="PATH")]]
-    """The file, and any companion files of it (for flame: landmark_embedding.npy, FLAME_masks.pkl)."""
+    """The file, and any companion files of it (for flame: landmark_embedding.npy, FLAME_masks.pkl), or a folder."""
     licence: str | None = None
     """The terms of this very file as an SPDX identifier, where they differ: CC-BY-4.0 for FLAME 2023 Open."""
     common: CommonOptions = field(default_factory=CommonOptions)
@@ -136,12 +136,14 @@ def _row(name: str) -> dict[str, Any]:
     asset = assets.asset_named(name)
     row: dict[str, Any] = {key: value for key, value in asdict(asset).items() if key != "sources"}
     row |= {"sources": [str(source) for source in asset.sources], "state": "here", "path": None, "problem": None}
+    row["files"] = []
     try:
         found = assets.stored(name)
         if found is None:
             raise MissingAssetError(str(assets.missing(asset)))
         row |= {
             "path": str(found.path),
+            "files": list(found.hashes),
             "licence": found.licence,
             "commercial": found.commercial,
             "origin": found.origin,

@@ -1,6 +1,8 @@
 """Where a head model meets evidence: the least-squares solver, the landmark fit and the metric scale."""
 
 from face3d.fit.evidence import DetectorResponse, load_response, plain_response
+from face3d.fit.head_pose import HeadPose, head_pose
+from face3d.fit.landmark_conversion import convert_through_head, fitted_landmarks
 from face3d.fit.landmark_fit import Fit, FitOptions, Observation, fit_landmarks
 from face3d.fit.scale import Scale, ScaleSource
 
@@ -8,10 +10,14 @@ __all__ = [
     "DetectorResponse",
     "Fit",
     "FitOptions",
+    "HeadPose",
     "Observation",
     "Scale",
     "ScaleSource",
+    "convert_through_head",
     "fit_landmarks",
+    "fitted_landmarks",
+    "head_pose",
     "load_response",
     "plain_response",
 ]

@@ -53,6 +53,8 @@ class DetectorResponse:
         doubt: factor on the posterior's standard deviations: how much larger errors on renders of known heads were than
             this model of the noise says.
         fingerprint: of the identity basis that `gain` belongs to, see `face3d.fit.responses`.
+        outline: so many of the first points lie on an outline that slides over the skin as the head turns; their bias
+            is where the surface is seen, not a habit of the detector.
     """
 
     indices: Int[ndarray, " N"]
@@ -67,6 +69,7 @@ class DetectorResponse:
     expression_sigma: Float[ndarray, " E"]
     doubt: float
     fingerprint: int
+    outline: int = 0
 
     def expression_prior(
         self, model: HeadModel, curves: Mapping[str, float] | None

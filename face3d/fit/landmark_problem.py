@@ -200,12 +200,19 @@ class LandmarkProblem:
         return mask
 
     def surface_errors(self, state: FitState, index: int) -> Float[ndarray, "N 2"]:
-        """Detected landmarks minus the projected points of the fitted surface itself, in pixels of one view."""
+        """Detected landmarks minus the projected points of the fitted surface itself, in pixels of one view.
+
+        Of an outline, minus the points where it lies on the skin in this view.
+        """
         view, evidence = state.views[index], self.views[index]
         coefficients = np.concatenate([state.identity, view.expression])
         camera = self.points.evaluate(coefficients, view.turns).points @ view.rotation.T + view.translation
         focal = np.diag(evidence.intrinsics)[:2] * np.exp(view.log_focal)
-        return evidence.pixels[:, :2] - (camera[:, :2] / camera[:, 2:] * focal + evidence.intrinsics[:2, 2])
+        errors = evidence.pixels[:, :2] - (camera[:, :2] / camera[:, 2:] * focal + evidence.intrinsics[:2, 2])
+        if outline := self.response.outline:
+            slide = self.response.bias_at(*view_angles(view.rotation, view.translation))[:outline, :2]
+            errors[:outline] -= slide @ _upright(view.rotation) / evidence.metres_per_pixel
+        return errors
 
     def _project(
         self, identity: Float[ndarray, " I"], view: ViewState, evidence: ViewEvidence, *, with_jacobian: bool

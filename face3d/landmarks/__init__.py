@@ -2,32 +2,81 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from face3d import assets
+from face3d.assets import AssetUse
 from face3d.errors import ArgumentError
 from face3d.landmarks.crops import arcface_crop, similarity_crop
-from face3d.landmarks.detector import Detector, FaceLandmarks
+from face3d.landmarks.crops_published import Crop, CropKind, face_crop
+from face3d.landmarks.detector import Detector, FaceLandmarks, Topology
+from face3d.landmarks.dlib_detector import DlibDetector
+from face3d.landmarks.fan_detector import FanDetector, fan_assets
 from face3d.landmarks.mediapipe_detector import MediaPipeDetector
 from face3d.landmarks.mediapipe_topology import arcface_points, ibug_points
+from face3d.landmarks.topologies import TOPOLOGIES, convert_landmarks, convert_points, index_map, mirror_points
 
 __all__ = [
+    "TOPOLOGIES",
+    "Crop",
+    "CropKind",
     "Detector",
+    "DetectorName",
+    "DlibDetector",
     "FaceLandmarks",
+    "FanDetector",
     "MediaPipeDetector",
+    "Topology",
     "arcface_crop",
     "arcface_points",
+    "convert_landmarks",
+    "convert_points",
+    "detector_assets",
+    "face_crop",
     "ibug_points",
+    "index_map",
+    "mirror_points",
     "open_detector",
     "similarity_crop",
 ]
 
+DetectorName = Literal["mediapipe", "fan", "dlib"]
 
-def open_detector(name: str = "mediapipe") -> Detector:
+
+def open_detector(name: str = "mediapipe", *, device: str = "cpu") -> Detector:
     """Open a landmark detector by its name, with its default options; close it, or use it in a `with`.
+
+    Args:
+        name: "mediapipe", "fan" (2D points, S3FD boxes) or "dlib".
+        device: PyTorch device, for FAN; the others run on the CPU.
 
     Raises:
         ArgumentError: there is no such detector.
         AssetError: its model file is missing or damaged.
         DependencyError: its library is not installed.
     """
-    if name != "mediapipe":
-        raise ArgumentError(f"there is no landmark detector {name!r}; choose mediapipe")
-    return MediaPipeDetector()
+    if name == "mediapipe":
+        return MediaPipeDetector()
+    if name == "fan":
+        return FanDetector(device=device)
+    if name == "dlib":
+        return DlibDetector()
+    raise ArgumentError(f"there is no landmark detector {name!r}; choose mediapipe, fan or dlib")
+
+
+def detector_assets(name: str = "mediapipe", *, progress: bool | None = None) -> tuple[AssetUse, ...]:
+    """The model files that `open_detector(name)` uses, for the record of a result and its licence check.
+
+    Args:
+        name: as for `open_detector`.
+        progress: draw a bar on stderr where a file is fetched; None draws it when stderr is a terminal.
+
+    Raises:
+        ArgumentError: there is no such detector.
+        AssetError: a model file is missing or damaged.
+    """
+    if name == "fan":
+        return fan_assets()
+    if name not in ("mediapipe", "dlib"):
+        raise ArgumentError(f"there is no landmark detector {name!r}; choose mediapipe, fan or dlib")
+    return (assets.use_of(assets.obtain(name, progress=progress)),)

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
 
 import numpy as np
 from jaxtyping import UInt8
 
 from face3d.errors import ArgumentError
-from face3d.landmarks.crops import arcface_crop
+from face3d.landmarks.crops_published import CROP_SIZES, CropKind, face_crop
 from face3d.landmarks.detector import FaceLandmarks
-from face3d.landmarks.point_subsets import five_points
 
-__all__ = ["CROPS", "NamedCrop", "crops_named"]
+__all__ = ["NamedCrop", "crops_named"]
 
 NamedCrop: TypeAlias = tuple[str, Callable[[np.ndarray, FaceLandmarks], UInt8[np.ndarray, "S S 3"]]]
 """The name of a crop, and what cuts it out of an RGB image."""
 
-
-def _arcface(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks, size: int) -> UInt8[np.ndarray, "S S 3"]:
-    return arcface_crop(image, five_points(face.points[:, :2], face.topology), size)
-
-
-CROPS: Mapping[str, tuple[int, Callable[[np.ndarray, FaceLandmarks, int], UInt8[np.ndarray, "S S 3"]]]] = (
-    MappingProxyType({"arcface": (112, _arcface)})
-)
-"""Each kind of crop: its own size in pixels, and what makes it at any size."""
+SIDES = (16, 4096)
+"""Pixels a side, from and to."""
 
 
 def crops_named(names: Sequence[str]) -> list[NamedCrop]:
-    """The crops of these names: a kind, with a size in pixels behind it where it is not the kind's own.
+    """The crops of these names: a kind of `CROP_SIZES`, and behind it a size in pixels where it is not the kind's own.
 
     Raises:
         ArgumentError: there is no such kind, or it has no such size.
@@ -41,12 +32,17 @@ def crops_named(names: Sequence[str]) -> list[NamedCrop]:
 
 
 def _named(name: str) -> NamedCrop:
-    match = re.fullmatch(r"([a-z_]+?)(\d*)", name)
-    if match is None or match[1] not in CROPS:
-        kinds = ", ".join(f"{kind}{size}" for kind, (size, _) in CROPS.items())
+    match = re.fullmatch(r"([a-z]+)(\d*)", name)
+    if match is None or match[1] not in CROP_SIZES:
+        kinds = ", ".join(f"{kind}{size}" for kind, size in CROP_SIZES.items())
         raise ArgumentError(f"there is no crop {name!r}; choose {kinds}, or another size of these")
-    own_size, make = CROPS[match[1]]
-    size = int(match[2]) if match[2] else own_size
-    if not 16 <= size <= 4096 or (match[1] == "arcface" and size % 112 and size % 128):
-        raise ArgumentError(f"there is no crop {name!r}: no {match[1]} crop has {size} pixels a side")
-    return f"{match[1]}{size}", lambda image, face: make(image, face, size)
+    kind, size = cast(CropKind, match[1]), int(match[2] or CROP_SIZES[match[1]])
+    fits = {"arcface": size % 112 == 0 or size % 128 == 0, "fan": size == CROP_SIZES["fan"]}
+    if not SIDES[0] <= size <= SIDES[1] or not fits.get(kind, True):
+        raise ArgumentError(f"there is no crop {name!r}: no {kind} crop has {size} pixels a side")
+
+    def cut(image: np.ndarray, face: FaceLandmarks) -> UInt8[np.ndarray, "S S 3"]:
+        pixels = face_crop(image, face, kind, size=size).pixels
+        return pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
+
+    return f"{kind}{size}", cut

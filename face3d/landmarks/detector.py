@@ -10,9 +10,21 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from typing_extensions import Self
 
-__all__ = ["Detector", "FaceLandmarks", "Sighting", "Topology"]
+from face3d.errors import ArgumentError
 
-Topology = Literal["mediapipe_478", "ibug_68"]
+__all__ = ["Detector", "FaceLandmarks", "Sighting", "Topology", "VideoClock", "confidence_inside"]
+
+Topology = Literal[
+    "mediapipe_478",
+    "mediapipe_468",
+    "mediapipe_105",
+    "ibug_68",
+    "ibug_68_fixed",
+    "ibug_51",
+    "wflw_98",
+    "arcface_5",
+]
+"""Which points there are, see `face3d.landmarks.topologies`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +70,8 @@ class FaceLandmarks:
             camera of 63 degrees vertical field of view that looks at the face, OpenGL axes; a rough head pose whose
             rotation alone is meaningful in the photo. None when the detector has none.
         sighting: where and when, as `face3d.align` tells it; None from a detector.
+        peak_heights: (N,) what a heatmap detector itself says of each point, in its own unit (FAN: height of the peak,
+            summed over the image and its mirror image, so that 2 is sure). None when the detector has none.
     """
 
     points: Float[np.ndarray, "N 3"]
@@ -71,6 +85,7 @@ class FaceLandmarks:
     blendshapes: Mapping[str, float] | None = None
     face_transform: Float[np.ndarray, "4 4"] | None = None
     sighting: Sighting | None = None
+    peak_heights: Float[np.ndarray, " N"] | None = None
 
 
 @runtime_checkable
@@ -92,3 +107,35 @@ class Detector(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+
+class VideoClock:
+    """Holds a detector that has no memory of earlier frames to the protocol: timestamps increase."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def restart(self) -> None:
+        """Another video begins."""
+        self._last = None
+
+    def advance(self, timestamp_ms: int) -> None:
+        """Take the next frame's timestamp.
+
+        Raises:
+            ArgumentError: it is not greater than the last one.
+        """
+        if self._last is not None and timestamp_ms <= self._last:
+            raise ArgumentError(f"video timestamps must increase, got {timestamp_ms} ms after {self._last} ms")
+        self._last = timestamp_ms
+
+
+def confidence_inside(points: Float[np.ndarray, "N C"], image_size: tuple[int, int]) -> Float[np.ndarray, " N"]:
+    """1 for points inside the image, 0 for those outside.
+
+    Args:
+        points: x and y in pixels, and more.
+        image_size: (width, height) in pixels.
+    """
+    inside = np.logical_and(points[:, :2] >= 0, points[:, :2] <= np.array(image_size))
+    return np.asarray(inside.all(axis=1), dtype=np.float64)

@@ -18,8 +18,8 @@ from typing_extensions import Self
 
 from face3d import assets
 from face3d.errors import ArgumentError
-from face3d.landmarks.detector import FaceLandmarks
-from face3d.landmarks.mediapipe_reading import CROP_VARIATIONS, FaceReader, face_frame, inside, mean_reading
+from face3d.landmarks.detector import FaceLandmarks, VideoClock, confidence_inside
+from face3d.landmarks.mediapipe_reading import CROP_VARIATIONS, FaceReader, face_frame, mean_reading
 from face3d.landmarks.mediapipe_tasks import MeshReading
 from face3d.landmarks.mediapipe_video import FaceFollowers
 from face3d.landmarks.search import FaceCandidate, merge
@@ -62,7 +62,7 @@ class MediaPipeDetector:
         self._refine = refine
         self._reader = FaceReader(self._model_path)
         self._followers: FaceFollowers | None = None
-        self._timestamp_ms = -1
+        self._clock = VideoClock()
 
     def detect(self, image: UInt8[np.ndarray, "H W 3"]) -> list[FaceLandmarks]:
         """Every whole face of an RGB image, from left to right.
@@ -86,9 +86,7 @@ class MediaPipeDetector:
         Raises:
             ArgumentError: the timestamp does not increase.
         """
-        if timestamp_ms <= self._timestamp_ms:
-            raise ArgumentError(f"video timestamps must increase, got {timestamp_ms} after {self._timestamp_ms} ms")
-        self._timestamp_ms = timestamp_ms
+        self._clock.advance(timestamp_ms)
         if self._followers is None:
             self._followers = FaceFollowers(self._model_path, self._reader, max_faces=self._max_faces)
         followed = self._followers.next_frame(image, timestamp_ms / 1000)
@@ -96,7 +94,7 @@ class MediaPipeDetector:
 
     def start_shot(self) -> None:
         """Forget the frames of `detect_video` so far: the next one begins another video or another shot."""
-        self._timestamp_ms = -1
+        self._clock.restart()
         if self._followers is not None:
             self._followers.forget()
 
@@ -141,7 +139,7 @@ def _landmarks(reading: MeshReading, score: float, image: UInt8[np.ndarray, "H W
     points = reading.points
     return FaceLandmarks(
         points=points,
-        confidence=inside(points, image),
+        confidence=confidence_inside(points, (image.shape[1], image.shape[0])),
         box=np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)]),
         score=score,
         topology="mediapipe_478",

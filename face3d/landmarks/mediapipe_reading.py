@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from face3d.landmarks.crops import crop_frame, cut_out, unmap_points
+from face3d.landmarks.detector import confidence_inside
 from face3d.landmarks.mediapipe_tasks import FaceFinder, MeshReading, MeshTracker
 from face3d.landmarks.mediapipe_topology import MIRROR_478
 from face3d.landmarks.search import FaceCandidate, merge, tiles
 
-__all__ = ["CROP_VARIATIONS", "FaceReader", "face_frame", "inside", "is_whole", "mean_reading"]
+__all__ = ["CROP_VARIATIONS", "FaceReader", "face_frame", "is_whole", "mean_reading"]
 
 CANDIDATE_SCORE = 0.5
 """BlazeFace scores below this are not looked at again."""
@@ -170,14 +171,7 @@ def face_frame(points: Float[np.ndarray, "478 3"]) -> tuple[Float[np.ndarray, " 
 
 def is_whole(points: Float[np.ndarray, "478 3"], image: UInt8[np.ndarray, "H W 3"]) -> bool:
     """Whether enough of a face lies inside the image for its landmarks to mean something."""
-    return float(inside(points, image)[:468].mean()) >= WHOLE_FACE
-
-
-def inside(points: Float[np.ndarray, "478 3"], image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, " 478"]:
-    """1 for points that lie inside the image, 0 for others."""
-    size = np.array([image.shape[1], image.shape[0]])
-    inside = np.logical_and(points[:, :2] >= 0, points[:, :2] <= size)
-    return np.asarray(inside.all(axis=1), dtype=np.float64)
+    return float(confidence_inside(points, (image.shape[1], image.shape[0]))[:468].mean()) >= WHOLE_FACE
 
 
 def mean_reading(readings: list[MeshReading]) -> MeshReading:

@@ -11,8 +11,8 @@ from scipy.optimize import linear_sum_assignment
 
 from face3d.landmarks.appearance import DIFFERENT_PERSON, SAME_PERSON, Gallery, face_look, look_distance
 from face3d.landmarks.detector import FaceLandmarks
-from face3d.landmarks.point_subsets import five_points
 from face3d.landmarks.search import covered_part
+from face3d.landmarks.topologies import convert_points
 
 __all__ = ["PersonTracker"]
 
@@ -92,7 +92,11 @@ class PersonTracker:
         """
         crowded = _crowded(faces)
         sights = [
-            _Sight(face.points[:, :2], face_look(image, five_points(face.points[:, :2], face.topology)), close)
+            _Sight(
+                face.points[:, :2],
+                face_look(image, convert_points(face.points[:, :2], face.topology, "arcface_5")),
+                close,
+            )
             for face, close in zip(faces, crowded, strict=True)
         ]
         numbers = [0] * len(faces)

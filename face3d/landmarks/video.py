@@ -9,9 +9,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from face3d.landmarks.detector import Detector, FaceLandmarks, Sighting
-from face3d.landmarks.point_subsets import interocular
+from face3d.errors import ArgumentError
+from face3d.landmarks.detector import Detector, FaceLandmarks, Sighting, Topology
 from face3d.landmarks.smoothing import OneEuro, smooth_track
+from face3d.landmarks.topologies import index_map
 from face3d.landmarks.tracking import PersonTracker
 from face3d.media.shot_cuts import ShotCuts
 from face3d.media.video import VideoFrame
@@ -25,9 +26,12 @@ FEWEST_SIGHTINGS = 3
 """Frames in which a person must be seen; less is a mistake of the detector's. Shorter videos need fewer."""
 
 
+_EYE_CORNERS_OF_68: tuple[int, ...] = (36, 45)
+
+
 @runtime_checkable
 class RemembersFrames(Protocol):
-    """A detector whose `detect_video` depends on the frames before."""
+    """A detector whose `detect_video` depends on the frames before, if only on their times."""
 
     def start_shot(self) -> None:
         """Forget them: the next frame begins another video or another shot."""
@@ -227,7 +231,7 @@ class _Sightings:
         first = 0
         for part in stretches:
             last = first + self.steps[part[-1]] - self.steps[part[0]] + 1
-            unit = interocular(points[first:last], self.example.topology)
+            unit = _interocular(points[first:last], self.example.topology)
             smoothed[first:last] = smooth_track(points[first:last], times[steps[first:last]], unit, smoothing)
             first = last
         confidence = np.stack(self.confidence)[before]
@@ -259,6 +263,21 @@ def _between(values: Float[np.ndarray, "S ..."], place: Float[np.ndarray, " T"])
     before = np.floor(place).astype(int)
     share = (place - before).reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
     return values[before] + share * (values[np.ceil(place).astype(int)] - values[before])
+
+
+def _interocular(points: Float[np.ndarray, "T N 3"], topology: Topology) -> Float[np.ndarray, " T"]:
+    """Distance of the outer eye corners in the image, pixels: the unit of landmark errors since 300-W.
+
+    Raises:
+        ArgumentError: the landmark set has no eye corners.
+    """
+    rows = _EYE_CORNERS_OF_68
+    if not topology.startswith("ibug_68"):
+        to_68 = index_map(topology, "ibug_68")
+        if to_68 is None:
+            raise ArgumentError(f"landmarks of the set {topology} have no eye corners to scale the smoothing by")
+        rows = tuple(to_68.rows[row][0] for row in _EYE_CORNERS_OF_68)
+    return np.asarray(np.linalg.norm((points[:, rows[0]] - points[:, rows[1]])[:, :2], axis=-1))
 
 
 def _stretches(

@@ -1,0 +1,38 @@
+"""Weights for golden vectors of networks, drawn by name, so that none need to be stored."""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+FAN4_DAMPING = ((r"\.conv[123]\.weight$", 0.3), (r"^([ab]l|l|conv_last)\d\.weight$", 0.5))
+"""Keeps a deep residual network's features from growing so far that small errors vanish in them."""
+
+
+def recipe_weights(
+    state: Mapping[str, Tensor], *, seed: int = 1, damping: Sequence[tuple[str, float]] = ()
+) -> dict[str, Tensor]:
+    """One draw per entry of a state dict, from a generator seeded with the entry's name; counters are left out."""
+    weights = {}
+    for name, entry in state.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        generator = torch.Generator().manual_seed(zlib.crc32(f"face3d:{seed}:{name}".encode()))
+        if name.endswith("running_var"):
+            values = 1 + 0.1 * torch.rand(entry.shape, generator=generator)
+        else:
+            values = torch.randn(entry.shape, generator=generator)
+            if entry.ndim >= 2:
+                values = values * math.sqrt(2 / math.prod(entry.shape[1:]))
+            else:
+                values = 0.1 * values + (1 if name.endswith("weight") else 0)
+        for pattern, factor in damping:
+            if re.search(pattern, name):
+                values = values * factor
+        weights[name] = values
+    return weights
