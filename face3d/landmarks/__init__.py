@@ -1,20 +1,26 @@
-"""Landmarks: detectors from image to points, what each point is, and crops aligned by them."""
+"""Landmarks: detectors from image to points, what each point is, and crops aligned by them.
+
+What needs PyTorch is loaded when first used: it takes two seconds and 450 MB that MediaPipe has no need of.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import importlib
+from typing import TYPE_CHECKING, Any, Literal
 
 from face3d import assets
 from face3d.assets import AssetUse
 from face3d.errors import ArgumentError
 from face3d.landmarks.crops import arcface_crop, similarity_crop
-from face3d.landmarks.crops_published import Crop, CropKind, face_crop
 from face3d.landmarks.detector import Detector, FaceLandmarks, Topology
 from face3d.landmarks.dlib_detector import DlibDetector
-from face3d.landmarks.fan_detector import FanDetector, fan_assets
 from face3d.landmarks.mediapipe_detector import MediaPipeDetector
 from face3d.landmarks.mediapipe_topology import arcface_points, ibug_points
 from face3d.landmarks.topologies import TOPOLOGIES, convert_landmarks, convert_points, index_map, mirror_points
+
+if TYPE_CHECKING:
+    from face3d.landmarks.crops_published import Crop, CropKind, face_crop
+    from face3d.landmarks.fan_detector import FanDetector
 
 __all__ = [
     "TOPOLOGIES",
@@ -42,6 +48,20 @@ __all__ = [
 
 DetectorName = Literal["mediapipe", "fan", "dlib"]
 
+_HOME_OF = {
+    "Crop": "crops_published",
+    "CropKind": "crops_published",
+    "FanDetector": "fan_detector",
+    "face_crop": "crops_published",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name that needs PyTorch from its module (PEP 562)."""
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"face3d.landmarks.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'face3d.landmarks' has no attribute {name!r}")
+
 
 def open_detector(name: str = "mediapipe", *, device: str = "cpu") -> Detector:
     """Open a landmark detector by its name, with its default options; close it, or use it in a `with`.
@@ -58,6 +78,8 @@ def open_detector(name: str = "mediapipe", *, device: str = "cpu") -> Detector:
     if name == "mediapipe":
         return MediaPipeDetector()
     if name == "fan":
+        from face3d.landmarks.fan_detector import FanDetector
+
         return FanDetector(device=device)
     if name == "dlib":
         return DlibDetector()
@@ -76,6 +98,8 @@ def detector_assets(name: str = "mediapipe", *, progress: bool | None = None) ->
         AssetError: a model file is missing or damaged.
     """
     if name == "fan":
+        from face3d.landmarks.fan_detector import fan_assets
+
         return fan_assets()
     if name not in ("mediapipe", "dlib"):
         raise ArgumentError(f"there is no landmark detector {name!r}; choose mediapipe, fan or dlib")

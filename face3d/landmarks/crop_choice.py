@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 from jaxtyping import UInt8
 
 from face3d.errors import ArgumentError
-from face3d.landmarks.crops_published import CROP_SIZES, CropKind, face_crop
 from face3d.landmarks.detector import FaceLandmarks
+
+if TYPE_CHECKING:
+    from face3d.landmarks.crops_published import CropKind
 
 __all__ = ["NamedCrop", "crops_named"]
 
@@ -32,11 +34,14 @@ def crops_named(names: Sequence[str]) -> list[NamedCrop]:
 
 
 def _named(name: str) -> NamedCrop:
+    # It loads PyTorch, which only those who want a crop shall wait for.
+    from face3d.landmarks.crops_published import CROP_SIZES, face_crop
+
     match = re.fullmatch(r"([a-z]+)(\d*)", name)
     if match is None or match[1] not in CROP_SIZES:
         kinds = ", ".join(f"{kind}{size}" for kind, size in CROP_SIZES.items())
         raise ArgumentError(f"there is no crop {name!r}; choose {kinds}, or another size of these")
-    kind, size = cast(CropKind, match[1]), int(match[2] or CROP_SIZES[match[1]])
+    kind, size = cast("CropKind", match[1]), int(match[2] or CROP_SIZES[match[1]])
     fits = {"arcface": size % 112 == 0 or size % 128 == 0, "fan": size == CROP_SIZES["fan"]}
     if not SIDES[0] <= size <= SIDES[1] or not fits.get(kind, True):
         raise ArgumentError(f"there is no crop {name!r}: no {kind} crop has {size} pixels a side")
