@@ -39,6 +39,9 @@ them by 0.8 % of the interocular distance. After 1000 s nothing of the frame bef
 clock, which counts in nanoseconds, lasts for 9 million frames.
 """
 
+_BLANKS_TO_FORGET = 5
+"""Blank images that are shown at most; the first one was always enough."""
+
 _BOX_MODEL = "face_detector.tflite"
 """The BlazeFace member of face_landmarker.task; used by itself because the landmark task hides its scores."""
 
@@ -141,6 +144,13 @@ class MeshTracker:
         """The faces of the next RGB frame of a video, looked for where they were in the one before; not smoothed."""
         self._clock_ms += UNSMOOTHED_STEP_MS
         return _readings(self._run(lambda: self._task.detect_for_video(_to_mediapipe(image), self._clock_ms)), image)
+
+    def forget(self) -> None:
+        """Let the next `read_next` depend on nothing that was read before: the model loses its face on a blank image."""
+        blank = np.zeros((64, 64, 3), dtype=np.uint8)
+        for _ in range(_BLANKS_TO_FORGET):
+            if not self.read_next(blank):
+                return
 
 
 class _QuietAtFirst:

@@ -117,7 +117,8 @@ class FaceFollowers:
     def forget(self) -> None:
         """Follow nothing any more: the next frame has nothing to do with those before."""
         self._aside.submit(lambda: None).result()
-        self._idle += [follower.mesh for follower in self._followers]
+        for follower in self._followers:
+            self._release(follower)
         self._followers = []
         self._looked = self._searched = -np.inf
 
@@ -136,7 +137,7 @@ class FaceFollowers:
         for follower in self._followers:
             reading = self._follow(follower, image)
             if reading is None:
-                self._idle.append(follower.mesh)
+                self._release(follower)
             else:
                 faces.append((follower, reading))
         faces = self._without_doubles(faces)
@@ -150,6 +151,11 @@ class FaceFollowers:
         elif not self._followers:
             faces += self._begin_new(image, self._aside.submit(self._reader.glance, image).result())
         return [FollowedFace(reading, follower.score) for follower, reading in faces]
+
+    def _release(self, follower: _Follower) -> None:
+        """Keep the model of a face that is followed no more for another."""
+        follower.mesh.forget()
+        self._idle.append(follower.mesh)
 
     def _follow(self, follower: _Follower, image: Image) -> MeshReading | None:
         reading = _read_window(follower.mesh, image, follower.window)
@@ -218,11 +224,11 @@ class FaceFollowers:
         centre, side, _ = face_frame(confirmed[0].points)
         mesh = self._idle.pop() if self._idle else MeshTracker(self._model_path, max_faces=1, video=True)
         follower = _Follower(mesh, _window(centre, side, image), (centre, side), confirmed[0].points, confirmed[1])
-        # The first reading of a model that followed another face, or none, begins at that other place.
+        # A model without memory looks for the face through BlazeFace first; the second reading is led by landmarks.
         _read_window(mesh, image, follower.window)
         reading = self._follow(follower, image)
         if reading is None or not _same_face(reading.points, confirmed[0].points, side):
-            self._idle.append(mesh)
+            self._release(follower)
             return None
         return follower, reading
 
@@ -233,7 +239,9 @@ class FaceFollowers:
         boxes = np.stack([_box(reading.points) for _, reading in faces])
         ages = np.array([float(follower.frames) for follower, _ in faces])
         kept = set(merge(boxes, ages, overlap=0.6).tolist())
-        self._idle += [follower.mesh for n, (follower, _) in enumerate(faces) if n not in kept]
+        for number, (follower, _) in enumerate(faces):
+            if number not in kept:
+                self._release(follower)
         return [face for n, face in enumerate(faces) if n in kept]
 
 
