@@ -82,11 +82,13 @@ def identity_of(file: Path) -> dict[str, Any]:
 
 def claim_name(file: Path, names: ResultNames, folders: ResultFolders) -> str:
     """The folder of a file: named by its stem, and none that holds another file's result, of this or an earlier run."""
-    while True:
-        name = names.claim(file.stem)
+    own = str(file.resolve())
+
+    def fits(name: str) -> bool:
         done = _marker_of(folders.path_of(name))
-        if done is None or done.get("file", {}).get("path") == str(file.resolve()):
-            return name
+        return done is None or done.get("file", {}).get("path") == own
+
+    return names.claim(file.stem, fits=fits)
 
 
 def earlier_result(file: Path, name: str, folders: ResultFolders, settings: Mapping[str, Any]) -> AlignedFile | None:
