@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from jaxtyping import UInt8
 
-from face3d import alignment, assets
-from face3d.alignment import MARKER, AlignedFile
+from face3d import assets
+from face3d.alignment import MARKER, AlignedFile, Results, check_formats, remove_left_over
 from face3d.assets import LicencePolicy
 from face3d.detector_pool import DetectorPool, worker_count
 from face3d.errors import ArgumentError, Face3DError, InputError, OutputError
@@ -151,10 +152,8 @@ def align_to_folder(
     """
     if isinstance(inputs, (str, Path)) or not len(inputs):
         raise ArgumentError("give one or more photos, folders or videos")
-    alignment.check_formats(formats)
-    cutters, part = crops_named(crops), video or VideoPart()
-    out = Path(out)
-    folders = ResultFolders(out, marker=MARKER)
+    check_formats(formats)
+    part, cutters = video or VideoPart(), crops_named(crops)
     uses = detector_assets(detector, progress=progress)
     assets.require_licence(uses, licence)
     settings = {
@@ -163,69 +162,46 @@ def align_to_folder(
         "crops": sorted({name for name, _ in cutters}),
         "video": asdict(part),
     }
+    results = Results(
+        ResultFolders(Path(out), marker=MARKER), tuple(formats), tuple(cutters), settings, [asdict(use) for use in uses]
+    )
     opening = partial(open_detector, detector, device=device)
     failures, names = Failures(on_failure), ResultNames()
-
-    with _only_run(out):
-        alignment.remove_left_over(out)
-        files = list(_files_of(inputs, failures, out))
+    with _only_run(Path(out)):
+        remove_left_over(Path(out))
+        files = list(_files_of(inputs, failures, Path(out)))
+        named = ((file, results.claim_name(file, names)) for file in files)
         with DetectorPool(opening, worker_count(workers, len(files))) as pool, _bar(progress, len(files)) as advance:
 
             def work(item: tuple[Path, str]) -> AlignedFile:
-                file, name = item
-                earlier = alignment.earlier_result(file, name, folders, settings)
-                return earlier or done_now(file, name)
+                return results.earlier(*item) or _align_file(*item, results, pool, part)
 
-            def done_now(file: Path, name: str) -> AlignedFile:
-                tracks: list[FaceTrack] = []
-                photo_faces: list[FaceLandmarks] = []
-                warnings: list[str] = []
-                frames, photo = None, None
-                if is_video := is_video_name(file):
-                    tracks, frames, warnings = _read_video(file, pool.detector(), part, pool.check)
-                else:
-                    photo = read_image(file)
-                    photo_faces = _read_photo(photo, pool.detector())
-                people = len(tracks) if is_video else len(photo_faces)
-                document = alignment.marker_document(
-                    file, settings, people, frames, warnings, [asdict(use) for use in uses]
-                )
-
-                def faces() -> Iterator[FaceLandmarks]:
-                    yield from photo_faces
-                    for track in tracks:
-                        yield from track.faces(str(file))
-
-                def images() -> Iterator[tuple[int | None, Any]]:
-                    if photo is not None:
-                        yield None, photo.pixels
-                        return
-                    with open_video(file, start=part.start, end=part.end, every=part.every) as again:
-                        for frame in again:
-                            pool.check()
-                            yield frame.index, frame.pixels
-
-                with folders.writing(name) as folder:
-                    alignment.write_alignment(
-                        folder,
-                        file,
-                        faces,
-                        formats=formats,
-                        crops=cutters,
-                        images=images,
-                        document=document,
-                        video=is_video,
-                    )
-                return AlignedFile(name, str(file), folders.path_of(name), people, frames, False, tuple(warnings))
-
-            named = ((file, alignment.claim_name(file, names, folders)) for file in files)
             for (file, _), result in pool.in_order(named, work, lambda item: str(item[0])):
                 advance()
+                with failures.of(str(file)):
+                    if isinstance(result, Face3DError):
+                        raise result
                 if isinstance(result, AlignedFile):
                     yield result
-                else:
-                    with failures.of(str(file)):
-                        raise result
+
+
+def _align_file(file: Path, name: str, results: Results, pool: DetectorPool, part: VideoPart) -> AlignedFile:
+    """Find the landmarks of one file and write its folder."""
+    if is_video_name(file):
+        tracks, frames, warnings = _read_video(file, pool.detector(), part, pool.check)
+
+        def faces() -> Iterator[FaceLandmarks]:
+            return (face for track in tracks for face in track.faces(str(file)))
+
+        def images() -> Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
+            with open_video(file, start=part.start, end=part.end, every=part.every) as video:
+                for frame in video:
+                    pool.check()
+                    yield frame.index, frame.pixels
+
+        return results.write_video(name, file, faces, images, people=len(tracks), frames=frames, warnings=warnings)
+    photo = read_image(file)
+    return results.write_photo(name, file, _read_photo(photo, pool.detector()), photo.pixels)
 
 
 def _read_photo(photo: Photo, detector: Detector) -> list[FaceLandmarks]:

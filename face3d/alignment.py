@@ -20,11 +20,11 @@ from face3d.export.landmarks_npz import write_landmarks_npz
 from face3d.export.pts import export_pts
 from face3d.export.result_folder import ResultFolders, ResultNames
 from face3d.landmarks.crop_choice import NamedCrop
-from face3d.landmarks.detector import FaceLandmarks
+from face3d.landmarks.detector import FaceLandmarks, Sighting
 from face3d.landmarks.topologies import convert_points
 from face3d.media import write_image
 
-__all__ = ["FORMATS", "MARKER", "AlignedFile", "check_formats", "claim_name", "earlier_result", "write_alignment"]
+__all__ = ["FORMATS", "MARKER", "AlignedFile", "Results", "check_formats", "remove_left_over"]
 
 MARKER = "alignment.json"
 """In every result folder, written last: what was done with which file."""
@@ -74,35 +74,144 @@ def check_formats(formats: Sequence[str]) -> None:
         raise ArgumentError(f"no landmark format is named {', '.join(unknown)}; there are {', '.join(FORMATS)}")
 
 
-def identity_of(file: Path) -> dict[str, Any]:
-    """What tells a file from another, or from itself after a change."""
-    status = file.stat()
-    return {"path": str(file.resolve()), "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Where and how the results of one run are written.
 
+    Attributes:
+        folders: what writes result folders, each whole or not at all.
+        formats: of the landmarks; names in `FORMATS`.
+        crops: to cut out of each face; in videos by the smoothed points, so that they do not tremble.
+        settings: what a result depends on beside its file; a later run keeps what was made with the same.
+        assets: the model files in use, for the record.
+    """
 
-def claim_name(file: Path, names: ResultNames, folders: ResultFolders) -> str:
-    """The folder of a file: named by its stem, and none that holds another file's result, of this or an earlier run."""
-    own = str(file.resolve())
+    folders: ResultFolders
+    formats: tuple[str, ...]
+    crops: tuple[NamedCrop, ...]
+    settings: Mapping[str, Any]
+    assets: Sequence[Mapping[str, Any]]
 
-    def fits(name: str) -> bool:
-        done = _marker_of(folders.path_of(name))
-        return done is None or done.get("file", {}).get("path") == own
+    def claim_name(self, file: Path, names: ResultNames) -> str:
+        """The folder of a file: named by its stem, and none that holds another file's result of an earlier run."""
+        own = str(file.resolve())
 
-    return names.claim(file.stem, fits=fits)
+        def fits(name: str) -> bool:
+            done = _marker_of(self.folders.path_of(name))
+            return done is None or done.get("file", {}).get("path") == own
 
+        return names.claim(file.stem, fits=fits)
 
-def earlier_result(file: Path, name: str, folders: ResultFolders, settings: Mapping[str, Any]) -> AlignedFile | None:
-    """The complete result of a run with the same settings, if the file has not changed since."""
-    folder = folders.path_of(name)
-    done = _marker_of(folder)
-    try:
-        if done is None or done["file"] != identity_of(file) or done["settings"] != dict(settings):
+    def earlier(self, file: Path, name: str) -> AlignedFile | None:
+        """The complete result of an earlier run with the same settings, if the file has not changed since."""
+        folder = self.folders.path_of(name)
+        done = _marker_of(folder)
+        try:
+            if done is None or done["file"] != _identity(file) or done["settings"] != dict(self.settings):
+                return None
+            warnings = tuple(map(str, done["warnings"]))
+            return AlignedFile(name, str(file), folder, int(done["people"]), done["frames"], True, warnings)
+        except (OSError, KeyError, TypeError, ValueError):
             return None
-        return AlignedFile(
-            name, str(file), folder, int(done["people"]), done["frames"], True, tuple(map(str, done["warnings"]))
-        )
-    except (OSError, KeyError, TypeError, ValueError):
-        return None
+
+    def write_photo(
+        self, name: str, file: Path, faces: Sequence[FaceLandmarks], pixels: UInt8[np.ndarray, "H W 3"]
+    ) -> AlignedFile:
+        """Write the folder of a photo.
+
+        Raises:
+            OutputError: the disk is full, or something that is no such result is in the way.
+        """
+        result = AlignedFile(name, str(file), self.folders.path_of(name), len(faces), None, False, ())
+        with self.folders.writing(name) as folder:
+            self._write_landmarks(folder, file, lambda: iter(faces))
+            for face in faces:
+                number = f"_{_sighting(face).person}" if len(faces) > 1 else ""
+                if "pts" in self.formats:
+                    (folder / f"{file.stem}{number}.pts").write_bytes(export_pts(_ibug_68(face)))
+                for kind, cut in self.crops:
+                    write_image(folder / f"{kind}{number}.png", cut(pixels, face))
+            self._write_marker(folder, file, result)
+        return result
+
+    def write_video(
+        self,
+        name: str,
+        file: Path,
+        faces: Callable[[], Iterator[FaceLandmarks]],
+        images: Callable[[], Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]]],
+        *,
+        people: int,
+        frames: int,
+        warnings: Sequence[str],
+    ) -> AlignedFile:
+        """Write the folder of a video.
+
+        Args:
+            faces: gives all faces, from the first each time that it is called.
+            images: gives number and pixels of each frame; called if crops are wanted.
+            people: how many there are.
+            frames: how many were read.
+            warnings: what was wrong with it.
+
+        Raises:
+            OutputError: the disk is full, or something that is no such result is in the way.
+        """
+        result = AlignedFile(name, str(file), self.folders.path_of(name), people, frames, False, tuple(warnings))
+        with self.folders.writing(name) as folder:
+            self._write_landmarks(folder, file, faces)
+            if "csv" in self.formats:
+                with (folder / "landmarks_smoothed.csv").open("w", encoding="utf-8", newline="") as text:
+                    write_landmarks_csv(text, faces(), smoothed=True)
+            if "pts" in self.formats:
+                (folder / "pts").mkdir()
+                for face in faces():
+                    (folder / "pts" / f"{_frame_name(face)}.pts").write_bytes(export_pts(_ibug_68(face)))
+            if self.crops:
+                (folder / "crops").mkdir()
+                self._write_crops(folder / "crops", faces(), images())
+            self._write_marker(folder, file, result)
+        return result
+
+    def _write_landmarks(self, folder: Path, file: Path, faces: Callable[[], Iterator[FaceLandmarks]]) -> None:
+        if "json" in self.formats:
+            with (folder / "landmarks.json").open("w", encoding="utf-8") as text:
+                write_landmarks_json(text, str(file), faces())
+        if "csv" in self.formats:
+            with (folder / "landmarks.csv").open("w", encoding="utf-8", newline="") as text:
+                write_landmarks_csv(text, faces())
+        if "npz" in self.formats:
+            with (folder / "landmarks.npz").open("wb") as binary:
+                write_landmarks_npz(binary, faces())
+
+    def _write_crops(
+        self,
+        folder: Path,
+        faces: Iterator[FaceLandmarks],
+        images: Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]],
+    ) -> None:
+        in_frame: dict[int | None, list[FaceLandmarks]] = {}
+        for face in faces:
+            in_frame.setdefault(_sighting(face).frame, []).append(face)
+        for frame, pixels in images:
+            for face in in_frame.pop(frame, ()):
+                smoothed = _sighting(face).smoothed
+                placed = face if smoothed is None else replace(face, points=smoothed)
+                for kind, cut in self.crops:
+                    write_image(folder / f"{kind}_{_frame_name(face)}.png", cut(pixels, placed))
+
+    def _write_marker(self, folder: Path, file: Path, result: AlignedFile) -> None:
+        """Write, last, what tells a later run that the folder is complete."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "file": _identity(file),
+            "people": result.people,
+            "frames": result.frames,
+            "warnings": list(result.warnings),
+            "assets": list(self.assets),
+            "settings": dict(self.settings),
+        }
+        (folder / MARKER).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def remove_left_over(out: Path) -> None:
@@ -114,63 +223,10 @@ def remove_left_over(out: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def write_alignment(
-    folder: Path,
-    file: Path,
-    faces: Callable[[], Iterator[FaceLandmarks]],
-    *,
-    formats: Sequence[str],
-    crops: Sequence[NamedCrop],
-    images: Callable[[], Iterator[tuple[int | None, UInt8[np.ndarray, "H W 3"]]]],
-    document: Mapping[str, Any],
-    video: bool,
-) -> None:
-    """Write the files of one photo or video into an existing folder, the marker last.
-
-    Args:
-        folder: the one.
-        file: the photo or video.
-        faces: gives its faces, from the first each time that it is called.
-        formats: names in `FORMATS`.
-        crops: to cut out of each face; in videos by the smoothed points, so that they do not tremble.
-        images: gives the frames (number and pixels), or the photo (None and pixels).
-        document: what the marker says.
-        video: whether the file is one.
-
-    Raises:
-        OSError: the disk is full or the folder cannot be written.
-        OutputError: an image cannot be written.
-    """
-    if "json" in formats:
-        with (folder / "landmarks.json").open("w", encoding="utf-8") as text:
-            write_landmarks_json(text, str(file), faces())
-    if "csv" in formats:
-        for stem, smoothed in (("landmarks", False), ("landmarks_smoothed", True))[: 2 if video else 1]:
-            with (folder / f"{stem}.csv").open("w", encoding="utf-8", newline="") as text:
-                write_landmarks_csv(text, faces(), smoothed=smoothed)
-    if "npz" in formats:
-        with (folder / "landmarks.npz").open("wb") as binary:
-            write_landmarks_npz(binary, faces())
-    if "pts" in formats:
-        _write_pts(folder, file.stem, list(faces()) if not video else faces(), video)
-    if crops:
-        _write_crops(folder, crops, faces(), images(), video)
-    (folder / MARKER).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def marker_document(
-    file: Path, settings: Mapping[str, Any], people: int, frames: int | None, warnings: Sequence[str], assets: Any
-) -> dict[str, Any]:
-    """What `MARKER` holds."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "file": identity_of(file),
-        "people": people,
-        "frames": frames,
-        "warnings": list(warnings),
-        "assets": assets,
-        "settings": dict(settings),
-    }
+def _identity(file: Path) -> dict[str, Any]:
+    """What tells a file from another, or from itself after a change."""
+    status = file.stat()
+    return {"path": str(file.resolve()), "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
 
 
 def _marker_of(folder: Path) -> dict[str, Any] | None:
@@ -181,46 +237,16 @@ def _marker_of(folder: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _write_pts(folder: Path, stem: str, faces: Any, video: bool) -> None:
-    if video:
-        (folder / "pts").mkdir()
-    several = not video and len(faces) > 1
-    for face in faces:
-        name = f"pts/{_frame_name(face)}.pts" if video else f"{stem}{_number(face, several)}.pts"
-        (folder / name).write_bytes(export_pts(_ibug_68(face)))
-
-
 def _ibug_68(face: FaceLandmarks) -> np.ndarray:
     """The 68 points, or the nearest that the face's set has; 68 points fixed to the skin are 68 points as well."""
     return face.points if len(face.points) == 68 else convert_points(face.points, face.topology, "ibug_68")
 
 
-def _write_crops(
-    folder: Path,
-    crops: Sequence[NamedCrop],
-    faces: Iterator[FaceLandmarks],
-    images: Iterator[tuple[int | None, UInt8[np.ndarray, "H W 3"]]],
-    video: bool,
-) -> None:
-    if video:
-        (folder / "crops").mkdir()
-    in_frame: dict[int | None, list[FaceLandmarks]] = {}
-    for face in faces:
-        if face.sighting is not None:
-            in_frame.setdefault(face.sighting.frame, []).append(face)
-    for frame, pixels in images:
-        for face in in_frame.get(frame, ()):
-            smoothed = None if face.sighting is None else face.sighting.smoothed
-            placed = face if smoothed is None else replace(face, points=smoothed)
-            for kind, cut in crops:
-                name = f"crops/{kind}_{_frame_name(face)}" if video else kind + _number(face, len(in_frame[frame]) > 1)
-                write_image(folder / f"{name}.png", cut(pixels, placed))
+def _sighting(face: FaceLandmarks) -> Sighting:
+    return face.sighting or Sighting(source="", person=1)
 
 
 def _frame_name(face: FaceLandmarks) -> str:
-    sighting = face.sighting
-    return "" if sighting is None or sighting.frame is None else f"{sighting.frame:06d}_{sighting.person}"
-
-
-def _number(face: FaceLandmarks, several: bool) -> str:
-    return f"_{face.sighting.person}" if several and face.sighting is not None else ""
+    """Frame and person, such as 000120_2."""
+    sighting = _sighting(face)
+    return f"{sighting.frame or 0:06d}_{sighting.person}"

@@ -20,7 +20,8 @@ from face3d.landmarks import Detector
 
 __all__ = ["DetectorPool", "worker_count"]
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 UNDER_WAY = 64
 """Items handed out ahead of the oldest that is not done; bounds what waits in memory to be told in order."""

@@ -1,6 +1,6 @@
 """Landmarks: detectors from image to points, what each point is, and crops aligned by them.
 
-What needs PyTorch is loaded when first used: it takes two seconds and 450 MB that MediaPipe has no need of.
+What photos and MediaPipe have no need of is loaded when first used: PyTorch, for one, takes two seconds and 450 MB.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from face3d.landmarks.topologies import TOPOLOGIES, convert_landmarks, convert_p
 if TYPE_CHECKING:
     from face3d.landmarks.crops_published import Crop, CropKind, face_crop
     from face3d.landmarks.fan_detector import FanDetector
+    from face3d.landmarks.smoothing import OneEuro, OneEuroFilter, smooth_track
+    from face3d.landmarks.video import FaceTrack, number_faces, track_landmarks
 
 __all__ = [
     "TOPOLOGIES",
@@ -30,8 +32,11 @@ __all__ = [
     "DetectorName",
     "DlibDetector",
     "FaceLandmarks",
+    "FaceTrack",
     "FanDetector",
     "MediaPipeDetector",
+    "OneEuro",
+    "OneEuroFilter",
     "Topology",
     "arcface_crop",
     "arcface_points",
@@ -42,8 +47,11 @@ __all__ = [
     "ibug_points",
     "index_map",
     "mirror_points",
+    "number_faces",
     "open_detector",
     "similarity_crop",
+    "smooth_track",
+    "track_landmarks",
 ]
 
 DetectorName = Literal["mediapipe", "fan", "dlib"]
@@ -51,13 +59,19 @@ DetectorName = Literal["mediapipe", "fan", "dlib"]
 _HOME_OF = {
     "Crop": "crops_published",
     "CropKind": "crops_published",
+    "FaceTrack": "video",
     "FanDetector": "fan_detector",
+    "OneEuro": "smoothing",
+    "OneEuroFilter": "smoothing",
     "face_crop": "crops_published",
+    "number_faces": "video",
+    "smooth_track": "smoothing",
+    "track_landmarks": "video",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name that needs PyTorch from its module (PEP 562)."""
+    """Import such a name from its module (PEP 562)."""
     if name in _HOME_OF:
         return getattr(importlib.import_module(f"face3d.landmarks.{_HOME_OF[name]}"), name)
     raise AttributeError(f"module 'face3d.landmarks' has no attribute {name!r}")

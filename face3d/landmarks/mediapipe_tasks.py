@@ -146,7 +146,7 @@ class MeshTracker:
         return _readings(self._run(lambda: self._task.detect_for_video(_to_mediapipe(image), self._clock_ms)), image)
 
     def forget(self) -> None:
-        """Let the next `read_next` depend on nothing that was read before: the model loses its face on a blank image."""
+        """Let the next `read_next` depend on nothing read before: on a blank image the model loses its face."""
         blank = np.zeros((64, 64, 3), dtype=np.uint8)
         for _ in range(_BLANKS_TO_FORGET):
             if not self.read_next(blank):

@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from face3d.errors import InputError, OutputError
+from face3d.media.first_bytes import first_bytes
 from face3d.media.photo import MAX_PIXELS, Photo, as_rgb, check_size
 
 __all__ = ["read_image", "write_image"]
@@ -58,17 +59,9 @@ def read_image(path: Path | str) -> Photo:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"{path}: there is no such file; check the path")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name the image files in it, for example {path}/*.jpg")
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    if not head:
-        raise InputError(f"{path}: is empty; copy or download it again")
+    head = first_bytes(path)
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and not _reads_heic():
         raise InputError(
             f"{path}: is a HEIC image, which is not read here; `pip install pillow-heif`, or save it as JPEG or PNG"

@@ -26,6 +26,7 @@ from typing_extensions import Self
 
 from face3d.errors import ArgumentError, InputError
 from face3d.media.container import explain_no_video
+from face3d.media.first_bytes import first_bytes
 from face3d.media.image_file import read_image
 from face3d.media.listing import images_in
 from face3d.media.photo import check_size
@@ -44,9 +45,9 @@ FOLDER_RATE = 25.0
 END_TOLERANCE = 0.25
 """Seconds that a video may end before what its header announces: headers count frames that are never shown."""
 
-_LOG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
-_SILENT = "-8"
-"""FFmpeg's AV_LOG_QUIET: what it says of damage goes past Python to stderr; here `warnings` tells."""
+# FFmpeg tells of damage on stderr, past Python; here `VideoReader.warnings` does. -8 is its AV_LOG_QUIET. OpenCV looks
+# at this once, when FFmpeg is first used in the process.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 _END = object()
 
@@ -189,7 +190,7 @@ def open_video(
     elif Path(source).is_dir():
         opened = _Folder(Path(source), frames_per_second or FOLDER_RATE)
     else:
-        _check_file(Path(source))
+        first_bytes(Path(source))
         opened = _Capture(str(source), Path(source))
     return VideoReader(opened, start, end, every)
 
@@ -208,7 +209,6 @@ class _Capture:
     """A file or a camera, through OpenCV."""
 
     def __init__(self, name: str, source: Path | int) -> None:
-        os.environ.setdefault(_LOG_LEVEL, _SILENT)
         self._file = source if isinstance(source, Path) else None
         self._lock = threading.Lock()
         level = cv2.utils.logging.getLogLevel()
@@ -323,18 +323,6 @@ class _Folder:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"{path}: there is no such file; check the path")
-    try:
-        with path.open("rb") as file:
-            head = file.read(1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    if not head:
-        raise InputError(f"{path}: is empty; copy or download it again")
 
 
 def _no_frames(name: str, file: Path | None) -> str:

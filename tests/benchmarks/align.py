@@ -34,7 +34,7 @@ REPEATS = 5
 def nodding_clip(path: Path, frames: int = 200) -> Path:
     """A clip of a face that moves and turns a little."""
     image = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (512, 512))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (512, 512))
     for n in range(frames):
         matrix = cv2.getRotationMatrix2D((224, 113), 6 * np.sin(n / 9), 1)
         matrix[:, 2] += [20 * np.sin(n / 15), 60 + 10 * np.sin(n / 7)]
@@ -80,7 +80,8 @@ def own_seconds(clip: Path, detector: MediaPipeDetector) -> tuple[float, int]:
 
 def video_path(clip: Path) -> None:
     """Print both rates and their ratio; taken in turns, so that what else the machine does hits both."""
-    bare, own = [], []
+    bare: list[float] = []
+    own: list[float] = []
     with MediaPipeDetector() as detector:
         own_seconds(clip, detector)
         bare_seconds(clip)

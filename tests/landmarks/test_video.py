@@ -134,7 +134,9 @@ def still_track(detector: MediaPipeDetector):
     for number in range(100):
         noisy = np.clip(data.astronaut() + rng.normal(0, 4, (512, 512, 3)), 0, 255).astype(np.uint8)
         _, encoded = cv2.imencode(".jpg", noisy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-        frames.append(VideoFrame(np.ascontiguousarray(cv2.imdecode(encoded, 1)[..., ::-1]), number, number / 25))
+        frames.append(
+            VideoFrame(cv2.cvtColor(np.asarray(cv2.imdecode(encoded, 1)), cv2.COLOR_BGR2RGB), number, number / 25)
+        )
     (track,) = track_landmarks(frames, detector)
     return track
 

@@ -45,7 +45,7 @@ def write_clip(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], rate: f
     writer = None
     for frame in frames:
         if writer is None:
-            code = cv2.VideoWriter_fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
+            code = cv2.VideoWriter.fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
             writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate, (frame.shape[1], frame.shape[0]))
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     assert writer is not None
