@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
@@ -21,6 +20,7 @@ from face3d import assets
 from face3d.errors import ArgumentError, CorruptAssetError, DependencyError, InputError
 from face3d.landmarks.crops import crop_frame, cut_out, unmap_points
 from face3d.landmarks.detector import FaceLandmarks, VideoClock, confidence_inside
+from face3d.landmarks.search import shrunk
 from face3d.media.photo import as_rgb
 
 __all__ = ["DlibDetector"]
@@ -98,7 +98,7 @@ class DlibDetector:
         return sorted(found[: self._max_faces], key=lambda face: float(face.box[0] + face.box[2]))
 
     def detect_boxes(
-        self, image: UInt8[ndarray, "H W 3"], boxes: Float[ndarray, "N 4"] | Sequence[Sequence[float]]
+        self, image: UInt8[ndarray, "H W 3"], boxes: Float[ndarray, "N 4"] | Sequence[Sequence[float] | ndarray]
     ) -> list[FaceLandmarks]:
         """The landmarks of faces whose boxes are known, in their order.
 
@@ -151,16 +151,14 @@ class DlibDetector:
     def _boxes(self, image: UInt8[ndarray, "H W 3"]) -> list[tuple[Float[ndarray, " 4"], float]]:
         if self._finder is None:
             raise ArgumentError("this dlib detector has been closed; open another")
-        shrink = 1.0 if self._detection_side is None else min(1.0, self._detection_side / max(image.shape[:2]))
-        small = image
-        if shrink < 1.0:
-            size = [max(1, round(side * shrink)) for side in (image.shape[1], image.shape[0])]
-            small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        factor = np.tile([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]], 2)
+        small, factor = shrunk(image, self._detection_side)
         rectangles, scores, _ = self._finder.run(np.ascontiguousarray(small), UPSAMPLED, LEAST_MARGIN)
         # A rectangle's right and bottom are its last pixels.
         return [
-            (np.array([one.left(), one.top(), one.right() + 1, one.bottom() + 1]) * factor, _certainty(score))
+            (
+                np.array([one.left(), one.top(), one.right() + 1, one.bottom() + 1]) * np.tile(factor, 2),
+                _certainty(score),
+            )
             for one, score in zip(rectangles, scores, strict=True)
         ]
 

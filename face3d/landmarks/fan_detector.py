@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -26,6 +25,7 @@ from face3d.landmarks.fan_boxes import FaceDetectorName, box_finder, face_detect
 from face3d.landmarks.fan_geometry import FAN_SIZE, HEATMAP_SIZE, FanFrame, fan_crop, fan_frame
 from face3d.landmarks.fan_networks import FanHeatmaps, load_depth_network, load_fan
 from face3d.landmarks.heatmaps import draw_gaussians, heatmap_peaks, reference_peaks
+from face3d.landmarks.search import shrunk
 from face3d.media.photo import as_rgb
 
 __all__ = ["FanDecode", "FanDetector", "FanPoints", "fan_assets"]
@@ -166,7 +166,7 @@ class FanDetector:
     def detect_boxes(
         self,
         image: UInt8[ndarray, "H W 3"],
-        boxes: Float[ndarray, "N 4"] | Float[ndarray, "N 5"] | Sequence[Sequence[float]],
+        boxes: Float[ndarray, "N 4"] | Float[ndarray, "N 5"] | Sequence[Sequence[float] | ndarray],
         *,
         reference_scale: float | None = None,
     ) -> list[FaceLandmarks]:
@@ -222,16 +222,10 @@ class FanDetector:
     def _boxes(self, image: UInt8[ndarray, "H W 3"]) -> Float[ndarray, "N 5"]:
         if self._find is None:
             raise ArgumentError("this FAN detector has no face detector; give boxes to detect_boxes, or choose one")
-        shrink = 1.0
-        if self._detection_side is not None:
-            shrink = min(1.0, self._detection_side / max(image.shape[:2]))
-        if shrink < 1.0:
-            size = [max(1, round(side * shrink)) for side in (image.shape[1], image.shape[0])]
-            small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            boxes = self._find(np.asarray(small, dtype=np.uint8))
-            boxes[:, :4] *= np.tile([image.shape[1] / size[0], image.shape[0] / size[1]], 2)
-            return boxes
-        return self._find(image)
+        small, factor = shrunk(image, self._detection_side)
+        boxes = self._find(small)
+        boxes[:, :4] *= np.tile(factor, 2)
+        return boxes
 
     def _chosen(self, faces: list[FaceLandmarks]) -> list[FaceLandmarks]:
         largest = sorted(faces, key=lambda face: -float(np.prod(face.box[2:] - face.box[:2])))

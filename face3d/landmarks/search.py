@@ -1,14 +1,15 @@
-"""Where to look for faces: overlapping tiles at several scales, and merging what they show."""
+"""Where to look for faces: in a smaller image, in overlapping tiles at several scales, and merging what they show."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
-__all__ = ["FaceCandidate", "Tile", "covered_part", "merge", "tiles"]
+__all__ = ["FaceCandidate", "Tile", "covered_part", "merge", "shrunk", "tiles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,19 @@ class FaceCandidate:
     def box(self) -> Float[np.ndarray, " 4"]:
         """x0, y0, x1, y1 in pixels."""
         return np.concatenate([self.centre - self.side / 2, self.centre + self.side / 2])
+
+
+def shrunk(
+    image: UInt8[np.ndarray, "H W 3"], side: int | None
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, " 2"]]:
+    """An image whose longer side is at most `side` pixels (None: any), and the factors that take its x and y back."""
+    height, width = image.shape[:2]
+    shrink = 1.0 if side is None else min(1.0, side / max(width, height))
+    if shrink == 1.0:
+        return image, np.ones(2)
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return small, np.array([width / size[0], height / size[1]])
 
 
 def tiles(width: int, height: int, divisor: int) -> Iterator[Tile]:

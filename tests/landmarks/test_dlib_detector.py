@@ -10,8 +10,8 @@ import pytest
 from skimage import data
 from skimage.transform import resize
 
-from face3d import assets
-from face3d.errors import ArgumentError, AssetError, CorruptAssetError, InputError, MissingAssetError
+from face3d import assets, reconstruct
+from face3d.errors import ArgumentError, AssetError, CorruptAssetError, InputError, LicenceError, MissingAssetError
 from face3d.landmarks import Detector, DlibDetector, FaceLandmarks, MediaPipeDetector, convert_points, open_detector
 
 dlib = pytest.importorskip("dlib")
@@ -131,13 +131,7 @@ def test_a_missing_predictor_is_named_and_not_fetched(tmp_path: Path, monkeypatc
     monkeypatch.setenv("FACE3D_HOME", str(tmp_path))
     with pytest.raises(MissingAssetError) as caught:
         open_detector("dlib")
-    for part in (
-        "shape_predictor_68",
-        "non-commercial",
-        "dlib.net",
-        "face3d assets fetch dlib",
-        "assets add dlib PATH",
-    ):
+    for part in ("shape_predictor_68", "non-commercial", "dlib.net", "assets fetch dlib", "assets add dlib PATH"):
         assert part in str(caught.value)
 
 
@@ -154,3 +148,17 @@ def test_a_closed_detector_says_so(predictor: Path) -> None:
     detector.close()
     with pytest.raises(ArgumentError, match="closed"):
         detector.detect(data.astronaut())
+
+
+def test_a_head_from_dlibs_points(predictor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole job with the added predictor, which its record names; open licences only rule it out."""
+    monkeypatch.setenv("FACE3D_HOME", str(tmp_path))
+    assets.add("dlib", [predictor])
+    (result,) = reconstruct([data.astronaut()], detector="dlib")
+    assert result.landmarks.detector == "dlib"
+    assert result.residual < 0.03
+    assert 0.055 < result.measurements["pupillary_distance"].value < 0.07
+    assert [use.name for use in result.assets] == ["open_head", "dlib"]
+    assert result.warnings == ()
+    with pytest.raises(LicenceError, match="dlib"):
+        reconstruct([data.astronaut()], detector="dlib", licence="open")

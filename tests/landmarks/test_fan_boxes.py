@@ -25,7 +25,8 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(params=NETWORKS)
+# Without the back camera's BlazeFace: on drawn weights the library's suppression of its boxes never ends.
+@pytest.fixture(params=[name for name in NETWORKS if name != "blazeface_back"])
 def named_files(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[Path]]:
     """A detector's name and its files with drawn weights."""
     name = request.param
@@ -35,6 +36,11 @@ def named_files(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, li
     # Scores near one half, so that some boxes pass the threshold and suppression has something to do.
     weights = recipe_weights(state, damping=[("conf|classifier|ClassHead", 0.2), ("loc|regressor|BboxHead", 0.1)])
     paths = [tmp_path / file for file in FACE_DETECTORS[name].files]
+    for key, bias in weights.items():
+        if key.startswith("regressor") and key.endswith("bias"):
+            # Width and height above all noise: the library's suppression never ends on a box without an inside.
+            bias.reshape(-1, 16)[:, 2:4] = 100.0
+            weights[key.replace("bias", "weight")] *= 1e-3
     torch.save(weights, paths[0])
     if len(paths) == 2:
         random = np.random.default_rng(0)
@@ -46,7 +52,7 @@ def test_boxes_are_the_librarys(named_files: tuple[str, list[Path]]) -> None:
     name, paths = named_files
     image = np.ascontiguousarray(data.astronaut()[40:168, 130:270])
     module = importlib.import_module(f"face_alignment.detection.{name.removesuffix('_back')}")
-    options = {"path_to_detector": str(paths[0])}
+    options: dict[str, object] = {"path_to_detector": str(paths[0])}
     if len(paths) == 2:
         options |= {"path_to_anchor": str(paths[1]), "back_model": name.endswith("_back")}
     expected = module.FaceDetector("cpu", **options).detect_from_image(image.copy())

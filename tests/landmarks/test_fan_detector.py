@@ -89,6 +89,7 @@ def test_points_are_the_librarys_with_the_same_weights(weights: Path) -> None:
     for one, fit, box, expected, height in zip(found, fitted, boxes, points, heights, strict=True):
         np.testing.assert_array_equal(one.points[:, :2], expected[:, :2])
         np.testing.assert_allclose(one.points[:, 2], expected[:, 2], atol=1e-3)
+        assert one.peak_heights is not None
         np.testing.assert_allclose(one.peak_heights, height, atol=1e-3)
         cell = (box[2] - box[0] + box[3] - box[1]) / 195 * 200 / 64
         # Cutting to whole pixels moves the library's points by up to one more.
@@ -237,7 +238,7 @@ def test_closed_detectors_say_so(spots: Path) -> None:
 def test_options_out_of_range(spots: Path) -> None:
     for options in ({"points": "4d"}, {"decode": "best"}, {"batch_size": 0}, {"max_faces": 0}):
         with pytest.raises(ArgumentError):
-            FanDetector(face_detector=None, weights=spots, **options)  # type: ignore[arg-type]
+            FanDetector(face_detector=None, weights=spots, **options)
     with pytest.raises(ArgumentError, match="choose sfd"):
         FanDetector(face_detector="haar", weights=spots)  # type: ignore[arg-type]
 

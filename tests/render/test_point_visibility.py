@@ -21,8 +21,9 @@ def test_a_wall_hides_what_lies_behind_it() -> None:
 def test_a_sphere_shows_its_near_cap() -> None:
     """A point is seen where its normal has the camera in front: up to the horizon, beyond which the ball hides it."""
     ball = trimesh.creation.icosphere(subdivisions=4, radius=0.1)
-    vertices = np.asarray(ball.vertices) + [0.05, -0.02, 0.6]
-    normals = (vertices - [0.05, -0.02, 0.6]) / 0.1
+    centre = np.array([0.05, -0.02, 0.6])
+    vertices = np.asarray(ball.vertices) + centre
+    normals = (vertices - centre) / 0.1
     facing = -np.sum(normals * vertices, axis=1) / np.linalg.norm(vertices, axis=1)
     seen = visible_points(vertices, vertices, np.asarray(ball.faces), thickness=1e-4)
     assert seen[facing > 0.05].all()
