@@ -33,6 +33,7 @@ from face3d.media import Photo
 from face3d.media.given_image import Image, as_photo, name_of
 from face3d.reconstruction import MESH_FORMATS, Reconstruction, write_reconstruction
 from face3d.render.texture import PosedPhoto, bake_texture
+from face3d.report import ResultIndex, check_pictures
 
 __all__ = ["Failure", "reconstruct"]
 
@@ -73,6 +74,7 @@ def reconstruct(
     out: str | Path | None = None,
     formats: Sequence[str] = ("obj", "ply", "glb"),
     unit: Unit = "m",
+    pictures: Sequence[str] = (),
     on_failure: Callable[[Failure], None] | None = None,
     progress: bool = False,
 ) -> list[Reconstruction]:
@@ -95,6 +97,7 @@ def reconstruct(
         out: folder to write result folders in; None writes nothing.
         formats: of the mesh files: obj, ply, glb, stl.
         unit: of mesh files whose format does not fix it.
+        pictures: to write beside the overlay and the report; names in `face3d.report.PICTURES`.
         on_failure: called for each input that gives no result while the others go on; without it the first one raises.
         progress: draw a progress bar on stderr.
 
@@ -109,6 +112,7 @@ def reconstruct(
         LicenceError: `licence` rules out a model file that is needed.
     """
     _check_arguments(images, formats, unit, device, pupillary_distance)
+    check_pictures(pictures)
     folders = None if out is None else ResultFolders(Path(out), marker="reconstruction.json")
     model = load_head(head).to(device)
     uses = (_head_use(head, model), *detector_assets(detector, progress=progress))
@@ -116,6 +120,7 @@ def reconstruct(
     options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
     failures = Failures(on_failure)
     names = ResultNames()
+    index = ResultIndex()
     results: list[Reconstruction] = []
     with open_detector(detector, device=device) as opened:
         sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=same_person, progress=progress)
@@ -124,8 +129,12 @@ def reconstruct(
                 fitted = _fit_person(model, person, options, uses, names)
                 for sighting, result in _textured(fitted, delight=delight) if texture else fitted:
                     if folders is not None:
-                        result = _written(result, sighting.photo, folders, tuple(formats), unit)
+                        result = _written(result, sighting.photo, folders, tuple(formats), unit, tuple(pictures))
+                        index.add(result, sighting.photo.pixels)
                     results.append(result)
+    if out is not None:
+        with failures.of(str(out)):
+            index.write(Path(out))
     return results
 
 
@@ -245,9 +254,10 @@ def _written(
     folders: ResultFolders,
     formats: tuple[str, ...],
     unit: Unit,
+    pictures: tuple[str, ...],
 ) -> Reconstruction:
     with folders.writing(result.name) as partial:
-        write_reconstruction(result, photo.pixels, partial, formats=formats, unit=unit)
+        write_reconstruction(result, photo.pixels, partial, formats=formats, unit=unit, pictures=pictures)
     return replace(result, folder=folders.path_of(result.name))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,29 @@ from face3d.export import Mesh, export_gltf, export_mtl, export_obj, export_ply,
 from face3d.export.mesh import TEXTURE_FILE, Unit
 from face3d.export.obj import MATERIAL_FILE
 from face3d.fit import Scale
+from face3d.fit.responses import response_of
 from face3d.head import HeadGeometry, HeadModel
 from face3d.landmarks import FaceLandmarks
 from face3d.measure import Measurement
 from face3d.media import write_image
-from face3d.render.overlay import overlay, panel
-from face3d.render.portrait import model_appearance
+from face3d.render.overlay import (
+    OverlayStyle,
+    crop_around_head,
+    landmark_overlay,
+    overlay,
+    panel,
+    wireframe_overlay,
+)
+from face3d.render.portrait import HeadAppearance, model_appearance
+from face3d.report import result_page, write_pictures
 
 __all__ = ["MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruction"]
 
 SCHEMA_VERSION = 1
 """Of reconstruction.json; grows when a field changes its meaning."""
 
+CLOSE_UP_SHARE = 0.74
+"""Of a close-up that the head takes."""
 
 MESH_FORMATS: Mapping[str, Callable[[Mesh, Unit], bytes]] = {
     "obj": lambda mesh, unit: export_obj(mesh, unit=unit),
@@ -95,31 +106,74 @@ class Reconstruction:
             identity=self.identity, expression=self.expression, jaw=self.jaw, neck=self.neck, eyes=self.eyes
         )
 
-    def overlay(self, photo: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    def appearance(self, *, textured: bool = False) -> HeadAppearance:
+        """Colours of this head: those of its model's regions, or of its texture if it has one and that is wanted."""
+        texture = self.texture if textured else None
+        return model_appearance(self.model, _vertices(self.neutral()), texture=texture)
+
+    def overlay(
+        self,
+        photo: UInt8[np.ndarray, "H W 3"],
+        *,
+        style: OverlayStyle = "shaded",
+        appearance: HeadAppearance | None = None,
+    ) -> UInt8[np.ndarray, "H W 3"]:
         """The posed head drawn over its photo.
 
         Args:
             photo: RGB, upright, the size that was reconstructed.
+            style: "shaded", "wireframe", or "landmarks": the detected ones (green), where the fitted head has them
+                (orange), and what is left between the two.
+            appearance: colours of the head; by default `appearance()`.
         """
-        look = model_appearance(self.model, _vertices(self.neutral()))
-        triangles = self.model.triangles.cpu().numpy()
-        return overlay(photo, self.posed_in_camera(), triangles, self.intrinsics.matrix, appearance=look)
+        vertices, triangles, intrinsics = self.posed_in_camera(), self.model.triangles.cpu().numpy(), self.intrinsics
+        if style == "landmarks":
+            return landmark_overlay(photo, *self.matched_landmarks())
+        if style == "wireframe":
+            return wireframe_overlay(photo, vertices, triangles, intrinsics.matrix)
+        return overlay(photo, vertices, triangles, intrinsics.matrix, appearance=appearance or self.appearance())
+
+    def close_ups(
+        self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640, appearance: HeadAppearance | None = None
+    ) -> dict[str, UInt8[np.ndarray, "tile tile 3"]]:
+        """The photo around the head, drawn over in every style: "shaded", "wireframe", "landmarks" and plain "photo".
+
+        Args:
+            photo: RGB, upright, the size that was reconstructed.
+            tile: side of each picture in pixels; what is drawn is as sharp as that, whatever the photo is.
+            appearance: colours of the head; by default `appearance()`.
+        """
+        vertices, triangles = self.posed_in_camera(), self.model.triangles.cpu().numpy()
+        plain, tile_from_photo = crop_around_head(photo, vertices, self.intrinsics.matrix, tile, share=CLOSE_UP_SHARE)
+        intrinsics = tile_from_photo @ self.intrinsics.matrix
+        detected, fitted = (
+            points * np.diag(tile_from_photo)[:2] + tile_from_photo[:2, 2] for points in self.matched_landmarks()
+        )
+        look = appearance or self.appearance()
+        return {
+            "shaded": overlay(plain, vertices, triangles, intrinsics, appearance=look, opacity=0.8, supersample=2),
+            "wireframe": wireframe_overlay(plain, vertices, triangles, intrinsics),
+            "landmarks": landmark_overlay(plain, detected, fitted),
+            "photo": plain,
+        }
 
     def panel(self, photo: UInt8[np.ndarray, "H W 3"], *, tile: int = 640) -> UInt8[np.ndarray, "tile 4*tile 3"]:
-        """Side by side: the face with its landmarks, the overlay, the neutral head from the front and half turned.
+        """Side by side: the face with its landmarks, the overlay, the neutral head from the front, and half turned.
+
+        The last is the posed head in the photo's colours if there is a texture.
 
         Args:
             photo: RGB, upright, the size that was reconstructed.
             tile: side of each picture in pixels.
         """
-        neutral = _vertices(self.neutral())
         return panel(
             photo,
             self.posed_in_camera(),
             self.model.triangles.cpu().numpy(),
             self.intrinsics.matrix,
-            neutral,
-            appearance=model_appearance(self.model, neutral),
+            _vertices(self.neutral()),
+            appearance=self.appearance(),
+            turned=None if self.texture is None else (_vertices(self.posed()), self.appearance(textured=True)),
             landmarks=self.landmarks.points[:, :2],
             tile=tile,
         )
@@ -141,6 +195,14 @@ class Reconstruction:
                 "pixels": pixels[0].cpu().numpy(),
             }
         return found
+
+    def matched_landmarks(self) -> tuple[Float[np.ndarray, "N 2"], Float[np.ndarray, "N 2"]]:
+        """The landmarks that the fit used, in pixels: as detected, and of the fitted head's surface."""
+        response = response_of(self.model, self.landmarks.topology)
+        corners = self.model.triangles.cpu().numpy()[response.triangles]
+        places = np.einsum("nk,nkc->nc", response.barycentric, self.posed_in_camera()[corners])
+        pixels = places @ self.intrinsics.matrix.T
+        return self.landmarks.points[response.indices, :2], pixels[:, :2] / pixels[:, 2:]
 
     def summary(self) -> dict[str, Any]:
         """What reconstruction.json holds; plain numbers, strings, lists and dictionaries."""
@@ -182,6 +244,7 @@ def write_reconstruction(
     *,
     formats: tuple[str, ...],
     unit: Unit,
+    pictures: tuple[str, ...] = (),
 ) -> None:
     """Write every file of a result into an existing folder.
 
@@ -189,14 +252,18 @@ def write_reconstruction(
         photo: the pixels that the result was made from.
         formats: of the meshes; names in `MESH_FORMATS`.
         unit: "m" or "mm", for formats that do not fix it.
+        pictures: more of them; names in `face3d.report.PICTURES`.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    for stem, geometry in (("head_neutral", result.neutral()), ("head_posed", result.posed())):
-        mesh = _mesh(result.model, geometry, result.texture)
+    meshes = {
+        state: _mesh(result.model, geometry, result.texture)
+        for state, geometry in (("neutral", result.neutral()), ("posed", result.posed()))
+    }
+    for state, mesh in meshes.items():
         for name in formats:
-            (folder / f"{stem}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
+            (folder / f"head_{state}.{name}").write_bytes(MESH_FORMATS[name](mesh, unit))
     if result.texture is not None:
         write_image(folder / TEXTURE_FILE, result.texture)
         if "obj" in formats:
@@ -215,8 +282,13 @@ def write_reconstruction(
     _write_json(folder / "landmarks.json", _landmarks_document(result))
     measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}
     _write_json(folder / "measurements.json", measurements)
-    write_image(folder / "overlay.png", result.overlay(photo))
+    painted = result.appearance(textured=True)
+    look = replace(painted, texture=None)
+    write_image(folder / "overlay.png", result.overlay(photo, appearance=look))
+    write_pictures(pictures, result, photo, painted, folder)
     _write_json(folder / "reconstruction.json", result.summary())
+    page = result_page(result, photo, meshes, look, painted, folder)
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _landmarks_document(result: Reconstruction) -> dict[str, Any]:

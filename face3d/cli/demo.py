@@ -28,7 +28,7 @@ class Demo:
         code = reconstruct_and_report((photo,), common)
         if not (common.quiet or common.json):
             print(
-                "look at overlay.png first; open head_neutral.glb in any 3D viewer; "
-                "measurements.json and reconstruction.json say how large the head is and how sure that is"
+                "open report.html in a browser: the fit over the photo, the head in 3D, its measurements and how sure "
+                "they are; head_neutral.glb opens in any 3D viewer"
             )
         return code

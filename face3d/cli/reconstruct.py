@@ -23,7 +23,7 @@ DEFAULT_OUT = Path("face3d-results")
 
 @dataclass(frozen=True, slots=True)
 class Reconstruct:
-    """Turn photos into metric 3D heads: one folder per face with meshes, parameters, measurements and an overlay."""
+    """Turn photos into metric 3D heads: a folder per face with meshes, parameters, measurements, overlay and report."""
 
     photos: Positional[Annotated[tuple[Path, ...], arg(metavar="PHOTO...")]]
     """Image files."""
@@ -37,6 +37,8 @@ class Reconstruct:
     """Mesh files to write, of obj, ply, glb and stl."""
     unit: Literal["m", "mm"] = "m"
     """Unit of mesh files whose format does not fix it (glb is always metres)."""
+    pictures: Annotated[str, arg(metavar="LIST")] = ""
+    """More pictures to write, of wireframe, landmarks, turntable, depth, normals and panel."""
     pupillary_distance: Annotated[float | None, arg(metavar="MM")] = None
     """The person's far pupillary distance in millimetres; the head gets exactly that size."""
     known_distance: UseAppendAction[Annotated[tuple[str, ...], arg(metavar="NAME=METRES")]] = ()
@@ -65,6 +67,7 @@ class Reconstruct:
             detector=self.detector,
             formats=tuple(name.strip() for name in self.formats.split(",") if name.strip()),
             unit=self.unit,
+            pictures=tuple(name.strip() for name in self.pictures.split(",") if name.strip()),
             pupillary_distance=None if self.pupillary_distance is None else self.pupillary_distance / 1000,
             known_distances=dict(_known_distance(text) for text in self.known_distance),
             intrinsics=None if self.intrinsics is None else _numbers(self.intrinsics),

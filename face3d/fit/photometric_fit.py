@@ -51,6 +51,9 @@ DEPTH_SIDE = 256
 """Pixels of the depth map that visibility is read from."""
 DEPTH_BIAS = 0.004
 """Metres that a vertex may lie behind the surface seen at its pixel and still count as seen."""
+NOISE_ROUNDS = 3
+"""How often a photo's noise is measured and its colours are fitted to it. The first measure, of the mean face's colours,
+is large: brows and lips of another colour than its look like hands and hair at first, and must not be given up."""
 FACING = (0.15, 0.45)
 """Cosine between normal and sight from which a vertex begins to count and from which it counts in full."""
 
@@ -132,20 +135,21 @@ def fit_photometric(
     state, light_scale = _first_colours(skin, albedo, problem, start, images)
     moved = state
     finest = before = None
-    for level, (blur, steps) in enumerate(zip(photometric.blurs, photometric.iterations, strict=True)):
+    for blur, steps in zip(photometric.blurs, photometric.iterations, strict=True):
         views = _views(model, skin, problem, moved.landmarks, images, blur)
-
-        def at_level(moves: bool, views: tuple[PhotometricView, ...] = views) -> PhotometricProblem:
-            return PhotometricProblem(
-                problem, skin, albedo, views, photometric.noise, light_scale, moves=moves
+        for _ in range(NOISE_ROUNDS):
+            colours_only = PhotometricProblem(
+                problem, skin, albedo, views, photometric.noise, light_scale, moves=False
             )
-
-        colours_only = at_level(False)
-        if level == 0:
-            moved = minimize(colours_only, moved, max_iterations=12, tolerance=1e-3).state
-        solution = minimize(at_level(True), moved, max_iterations=steps, tolerance=photometric.tolerance)
+            views = tuple(
+                replace(view, noise_factor=colours_only.noise_factor(moved, index))
+                for index, view in enumerate(views)
+            )
+            colours_only.views = views
+            moved = minimize(colours_only, moved, max_iterations=8, tolerance=1e-3).state
+        finest = PhotometricProblem(problem, skin, albedo, views, photometric.noise, light_scale)
+        solution = minimize(finest, moved, max_iterations=steps, tolerance=photometric.tolerance)
         moved = solution.state
-        finest = at_level(True)
     assert finest is not None
     # What the landmark fit's own head can explain of the same colours, to compare with.
     plain = replace(moved, landmarks=start)

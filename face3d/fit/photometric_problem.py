@@ -35,10 +35,10 @@ SHADING_FLOOR = 0.05
 """Of the mean light: what reaches a face's dark side in any room; shading fades into it smoothly."""
 LIGHT_SIGMA = (10.0, *[0.7] * 3, *[0.35] * 5)
 """Of the light's coefficients relative to the mean light: that itself is free, directions are not stronger than it."""
+MEDIAN_SQUARE = 2.366
+"""Median of the sum of three squared standard normal numbers."""
 TONE_SIGMA = 0.2
 """Of the tone, whose mean is 1: cameras' curves lift contrast, flat profiles lower it."""
-ROBUST_SCALE = 2.5
-"""Standardised error beyond which a vertex loses weight (Cauchy loss): hair, glasses, hands, cast shadows, shine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,14 @@ class PhotometricNoise:
     Attributes:
         brightness, colour: in the logarithm.
         independent: how many independent vertices the face is worth: errors of neighbours go together.
+        robust_scale: standardised error beyond which a vertex loses weight (Cauchy loss): hair, glasses, hands, cast
+            shadows, shine.
     """
 
     brightness: float = 0.07
     colour: float = 0.03
     independent: float = 150.0
+    robust_scale: float = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +122,12 @@ class PhotometricView:
     Attributes:
         image: blurred log light.
         visible: (N,) share of trust in each sample, 0 where something is in front or the surface turns away.
+        noise_factor: how many times noisier than `PhotometricNoise` says this photo is.
     """
 
     image: BlurredLog
     visible: Float[ndarray, " N"]
+    noise_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,7 @@ class PhotometricProblem:
         self.views = views
         self.moves = moves
         self.light_scale = light_scale
+        self._robust_scale = noise.robust_scale
         used = max(float(np.sum(skin.weight > 0)), 1.0)
         self._share = min(noise.independent / used, 1.0)
         self._whiten = np.linalg.inv(_channel_root(noise.brightness, noise.colour))
@@ -254,6 +260,18 @@ class PhotometricProblem:
         """How much each sample vertex counts in one photo after the robust loss, 0 to its area's weight."""
         return self._shade(state, index, with_jacobian=False).weight
 
+    def noise_factor(self, state: PhotometricState, index: int) -> float:
+        """How many times larger the usual residual of one photo is than the noise says, at least 1."""
+        shaded, photo = self._shade(state, index, with_jacobian=False), self.views[index]
+        counted = shaded.weight > 0
+        if not counted.any():
+            return 1.0
+        squared = np.sum(shaded.residual[counted] ** 2, axis=1)
+        trust = (self.skin.weight * photo.visible)[counted]
+        order = np.argsort(squared)
+        middle = np.searchsorted(np.cumsum(trust[order]), trust.sum() / 2)
+        return max(photo.noise_factor * float(np.sqrt(squared[order][middle] / MEDIAN_SQUARE)), 1.0)
+
     def _places(self, state: PhotometricState, view: ViewState) -> Float[ndarray, "N 3"]:
         coefficients = np.concatenate([state.landmarks.identity, view.expression])
         return self.skin.points.evaluate(coefficients, view.turns).points
@@ -282,17 +300,18 @@ class PhotometricProblem:
         log_shading, per_light = self._log_shading(turned, state.lights[index], index)
         tone = float(state.tones[index])
         model = self._log_albedo(state) + log_shading
-        residual = (observed - tone * model) @ self._whiten.T
+        whiten = self._whiten / photo.noise_factor
+        residual = (observed - tone * model) @ whiten.T
         trust = self._share * self.skin.weight * photo.visible * inside
         squared = np.sum(residual**2, axis=1)
-        scale = ROBUST_SCALE**2
+        scale = self._robust_scale**2
         cost = 0.5 * float(trust @ (scale * np.log1p(squared / scale)))
         weight = trust / (1 + squared / scale)
         if not with_jacobian:
             return _Shaded(residual, cost, weight, None)
 
         used = np.flatnonzero(weight > 0)
-        root = np.sqrt(weight[used])[:, None, None] * self._whiten
+        root = np.sqrt(weight[used])[:, None, None] * whiten
         by_pixel = root @ slopes[used]
         by_camera = np.empty((len(used), 3, 3))
         by_camera[:, :, :2] = by_pixel * (focal / depth[used])[:, None]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from face3d.errors import InputError, OutputError
 from face3d.media.first_bytes import first_bytes
 from face3d.media.photo import MAX_PIXELS, Photo, as_rgb, check_size
+from face3d.media.whole_file import write_whole
 
 __all__ = ["read_image", "write_image"]
 
@@ -174,26 +173,6 @@ def write_image(path: Path | str, rgb: UInt8[np.ndarray, "H W 3"]) -> None:
     image_format = Image.registered_extensions().get(path.suffix.lower())
     if image_format is None:
         raise OutputError(f"{path}: no image format has that name; use .png or .jpg")
-    try:
-        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            options = {"quality": 95} if image_format == "JPEG" else {}
-            Image.fromarray(np.ascontiguousarray(rgb)).save(file, format=image_format, **options)
-        os.chmod(partial, 0o666 & ~_umask())
-        os.replace(partial, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        if isinstance(error, OSError):
-            raise OutputError(f"{path}: cannot be written ({error.strerror or error}); free the disk") from error
-        raise
-
-
-def _umask() -> int:
-    """The process's umask, which can be read only by setting it."""
-    current = os.umask(0)
-    os.umask(current)
-    return current
+    options = {"quality": 95} if image_format == "JPEG" else {}
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    write_whole(path, lambda file: image.save(file, format=image_format, **options))

@@ -6,19 +6,32 @@ Dimension letters: V vertices, F faces, H, W image height and width, N points.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
+from face3d.errors import ArgumentError
 from face3d.head import HeadModel
 from face3d.render.rasterize_numba import check_triangles, rasterize_camera
 from face3d.render.shading import vertex_normals
-from face3d.render.studio_light import shade_samples
+from face3d.render.studio_light import SurfaceTexture, shade_samples
+from face3d.render.supersampling import sample_grid
 
-__all__ = ["HeadAppearance", "ambient_visibility", "head_appearance", "model_appearance", "portrait", "shaded_layer"]
+__all__ = [
+    "BACKGROUND",
+    "HeadAppearance",
+    "ambient_visibility",
+    "head_appearance",
+    "mesh_normals",
+    "model_appearance",
+    "picture_alone",
+    "portrait",
+    "shaded_layer",
+    "standing_views",
+]
 
 CLAY = (0.60, 0.57, 0.54)
 """Linear RGB of the surface where nothing else is known: light warm grey, so that shading shows shape."""
@@ -33,8 +46,11 @@ REGION_COLOURS: Mapping[str, tuple[float, float, float]] = {
 SOFT_REGIONS = ("lips",)
 """Regions whose colour fades into what surrounds them."""
 
-MAX_SAMPLES = 6_000_000
-"""Supersampling is lowered where more samples than this would be drawn."""
+BACKGROUND = (242, 242, 240)
+VIEWING_DISTANCE = 1.5
+"""Metres. Where a portrait photographer stands."""
+HEAD_SHARE = 0.86
+"""Share of the picture that a head alone takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +62,13 @@ class HeadAppearance:
         eye_position: (V, 2) metres across the eye's optical axis for vertices of an eyeball, NaN elsewhere; iris and
             pupil are drawn from it per pixel, finer than the mesh.
         visibility: (V,) share of the surrounding light that reaches each vertex, or None to compute it per picture.
+        texture: colours that replace `albedo` and the drawn irises, or None.
     """
 
     albedo: Float[np.ndarray, "V 3"]
     eye_position: Float[np.ndarray, "V 2"]
     visibility: Float[np.ndarray, " V"] | None = None
+    texture: SurfaceTexture | None = None
 
 
 def head_appearance(
@@ -94,12 +112,21 @@ def head_appearance(
     return HeadAppearance(albedo, eye_position, ambient_visibility(vertices, faces))
 
 
-def model_appearance(model: HeadModel, neutral_vertices: Float[np.ndarray, "V 3"] | None = None) -> HeadAppearance:
+def model_appearance(
+    model: HeadModel,
+    neutral_vertices: Float[np.ndarray, "V 3"] | None = None,
+    *,
+    texture: UInt8[np.ndarray, "H W 3"] | None = None,
+) -> HeadAppearance:
     """Colour a head by what its model knows: its regions, and its pupils where a point set names them.
 
     Args:
         model: the head model.
         neutral_vertices: the person's neutral head, head frame, metres; by default the mean head.
+        texture: sRGB over the model's own texture coordinates, row 0 at v = 1.
+
+    Raises:
+        ArgumentError: a texture for a model without texture coordinates.
     """
     neutral = model.template.double().cpu().numpy() if neutral_vertices is None else neutral_vertices
     triangles = model.triangles.cpu().numpy()
@@ -111,7 +138,15 @@ def model_appearance(model: HeadModel, neutral_vertices: Float[np.ndarray, "V 3"
                 corners = triangles[int(points.triangles[row])]
                 pupils[f"{side}_eyeball"] = points.barycentric[row].double().cpu().numpy() @ neutral[corners]
     regions = {name: ids.cpu().numpy() for name, ids in model.regions.items()}
-    return head_appearance(neutral, triangles, regions=regions, pupils=pupils)
+    look = head_appearance(neutral, triangles, regions=regions, pupils=pupils)
+    return look if texture is None else replace(look, texture=_texture_on(model, texture))
+
+
+def _texture_on(model: HeadModel, texture: UInt8[np.ndarray, "H W 3"]) -> SurfaceTexture:
+    if model.uv is None:
+        raise ArgumentError(f"head {model.name!r} has no texture coordinates; draw it without a texture")
+    corners = model.triangles if model.uv_triangles is None else model.uv_triangles
+    return SurfaceTexture(texture, model.uv.double().cpu().numpy(), corners.cpu().numpy())
 
 
 def ambient_visibility(
@@ -132,7 +167,7 @@ def ambient_visibility(
     unit = (np.where(finite[:, None], points, centre) - centre) / radius
     focal = distance * side / 2 * 0.97
     intrinsics = np.array([[focal, 0.0, side / 2], [0.0, focal, side / 2], [0.0, 0.0, 1.0]])
-    normals = _normals(unit, triangles)
+    normals = mesh_normals(unit, triangles)
     reached, total = np.zeros(len(points)), np.full(len(points), 1e-6)
     for towards in _sphere_directions(directions):
         camera = unit @ _facing(towards).T + [0.0, 0.0, distance]
@@ -153,7 +188,7 @@ def portrait(
     *,
     yaw: float = 0.0,
     pitch: float = 0.0,
-    background: tuple[int, int, int] = (242, 242, 240),
+    background: tuple[int, int, int] = BACKGROUND,
 ) -> tuple[UInt8[np.ndarray, "H W 3"], float]:
     """Picture a head alone, seen from 1.5 m, filling the frame.
 
@@ -169,23 +204,55 @@ def portrait(
     Returns:
         The picture, and its scale at the head's centre in pixels per metre.
     """
+    ((camera,), intrinsics) = standing_views(vertices, image_size, yaws=(yaw,), pitch=pitch)
+    picture = picture_alone(camera, triangles, appearance, intrinsics, image_size, background)
+    return picture, float(intrinsics[0, 0]) / VIEWING_DISTANCE
+
+
+def standing_views(
+    vertices: Float[np.ndarray, "V 3"], image_size: tuple[int, int], *, yaws: Sequence[float], pitch: float = 0.0
+) -> tuple[list[Float[np.ndarray, "V 3"]], Float[np.ndarray, "3 3"]]:
+    """Turn a head before a camera that stands still.
+
+    Args:
+        vertices: head frame, metres.
+        image_size: (height, width).
+        yaws: degrees that the head is turned in each view, positive to show the subject's left side.
+        pitch: degrees that the camera looks down from.
+
+    Returns:
+        The head's vertices in the camera's frame (OpenCV, metres) per view, and intrinsics with which the largest of
+        the views fills the image.
+    """
     height, width = image_size
     centre = (vertices.min(0) + vertices.max(0)) / 2
-    turn, tilt = math.radians(-yaw), math.radians(pitch)
-    about_y = np.array([[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]])
+    tilt = math.radians(pitch)
     about_x = np.array([[1, 0, 0], [0, math.cos(tilt), -math.sin(tilt)], [0, math.sin(tilt), math.cos(tilt)]])
-    to_camera = np.diag([1.0, -1.0, -1.0]) @ about_x @ about_y
-    distance = 1.5
-    camera = (vertices - centre) @ to_camera.T + [0.0, 0.0, distance]
-    slope = camera[:, :2] / camera[:, 2:]
-    focal = 0.86 * min(width / np.ptp(slope[:, 0]), height / np.ptp(slope[:, 1]))
-    middle = (slope.min(0) + slope.max(0)) / 2
-    intrinsics = np.array(
-        [[focal, 0, width / 2 - focal * middle[0]], [0, focal, height / 2 - focal * middle[1]], [0, 0, 1]]
-    )
-    colour, alpha = shaded_layer(camera, triangles, intrinsics, image_size, appearance, supersample=2)
+    views = []
+    for yaw in yaws:
+        turn = math.radians(-yaw)
+        about_y = np.array([[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]])
+        to_camera = np.diag([1.0, -1.0, -1.0]) @ about_x @ about_y
+        views.append((vertices - centre) @ to_camera.T + [0.0, 0.0, VIEWING_DISTANCE])
+    low = np.min([(view[:, :2] / view[:, 2:]).min(0) for view in views], axis=0)
+    high = np.max([(view[:, :2] / view[:, 2:]).max(0) for view in views], axis=0)
+    focal = HEAD_SHARE * float((np.array([width, height]) / (high - low)).min())
+    shift = np.array([width, height]) / 2 - focal * (low + high) / 2
+    return views, np.array([[focal, 0, shift[0]], [0, focal, shift[1]], [0, 0, 1]])
+
+
+def picture_alone(
+    vertices_camera: Float[np.ndarray, "V 3"],
+    triangles: Int[np.ndarray, "F 3"],
+    appearance: HeadAppearance,
+    intrinsics: Float[np.ndarray, "3 3"],
+    image_size: tuple[int, int],
+    background: tuple[int, int, int] = BACKGROUND,
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Picture a mesh in the camera's frame over an even background."""
+    colour, alpha = shaded_layer(vertices_camera, triangles, intrinsics, image_size, appearance, supersample=2)
     picture = np.asarray(background, dtype=np.float32) * (1 - alpha[..., None]) + colour * alpha[..., None]
-    return np.rint(picture).astype(np.uint8), focal / distance
+    return np.rint(picture).astype(np.uint8)
 
 
 def shaded_layer(
@@ -212,19 +279,13 @@ def shaded_layer(
     """
     height, width = image_size
     colour, coverage = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    box = _covered_box(vertices_camera, intrinsics, image_size)
-    if box is None or not len(triangles):
+    grid = sample_grid(vertices_camera, intrinsics, image_size, supersample)
+    if grid is None or not len(triangles):
         return colour, coverage
-    left, top, right, bottom = box
-    box_height, box_width = bottom - top, right - left
-    factor = max(1, min(supersample, math.isqrt(MAX_SAMPLES // (box_height * box_width))))
-    finer = np.diag([factor, factor, 1.0]) @ np.array([[1.0, 0, -left], [0, 1, -top], [0, 0, 1]]) @ intrinsics
-    samples, seen = _shade(vertices_camera, triangles, finer, (box_height * factor, box_width * factor), appearance)
-    cells = (box_height, factor, box_width, factor)
-    count = seen.reshape(cells).sum((1, 3))
-    mean = samples.reshape(*cells, 3).sum((1, 3)) / np.maximum(count, 1)[..., None]
-    colour[top:bottom, left:right] = mean
-    coverage[top:bottom, left:right] = count / factor**2
+    samples, seen = _shade(vertices_camera, triangles, grid.intrinsics, grid.size, appearance)
+    count = grid.summed(seen)
+    colour[grid.pixels] = grid.summed(samples) / np.maximum(count, 1)[..., None]
+    coverage[grid.pixels] = count / grid.factor**2
     return colour, coverage
 
 
@@ -241,14 +302,22 @@ def _shade(
         visibility = ambient_visibility(vertices_camera, triangles)
     faces = check_triangles(triangles, len(vertices_camera))
     fragments = rasterize_camera(vertices_camera, faces, intrinsics, image_size)
-    normals = _normals(vertices_camera, faces)
+    normals = mesh_normals(vertices_camera, faces)
     picture = shade_samples(
-        fragments, vertices_camera, faces, normals, appearance.albedo, visibility, appearance.eye_position
+        fragments,
+        vertices_camera,
+        faces,
+        normals,
+        appearance.albedo,
+        visibility,
+        appearance.eye_position,
+        appearance.texture,
     )
     return picture, fragments.face_id >= 0
 
 
-def _normals(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "V 3"]:
+def mesh_normals(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "V 3"]:
+    """Area-weighted unit normals of vertices, pointing outwards; zero where there is no area."""
     corners = np.ascontiguousarray(vertices, dtype=np.float64)
     faces = check_triangles(triangles, len(corners))
     return vertex_normals(torch.from_numpy(corners), torch.from_numpy(faces)).numpy()
@@ -263,24 +332,6 @@ def _spread(values: Float[np.ndarray, "V 1"], faces: Int[np.ndarray, "F 3"], *, 
             np.add.at(count, faces[:, corner], 1.0)
         values = total / count
     return values
-
-
-def _covered_box(
-    vertices_camera: Float[np.ndarray, "V 3"], intrinsics: Float[np.ndarray, "3 3"], image_size: tuple[int, int]
-) -> tuple[int, int, int, int] | None:
-    """Pixels (left, top, right, bottom; the last two exclusive) that hold the mesh; None if it is out of the image."""
-    height, width = image_size
-    finite = vertices_camera[np.isfinite(vertices_camera).all(-1)]
-    if not len(finite) or (finite[:, 2] <= 0).all():
-        return None
-    if (finite[:, 2] <= 1e-3).any():
-        return 0, 0, width, height
-    pixels = finite @ np.asarray(intrinsics, dtype=np.float64).T
-    pixels = (pixels[:, :2] / pixels[:, 2:]).clip(-1.0, [width + 1.0, height + 1.0])
-    left, top = np.floor(pixels.min(0)).astype(int).clip(0).tolist()
-    right, bottom = np.ceil(pixels.max(0)).astype(int).tolist()
-    right, bottom = min(right, width), min(bottom, height)
-    return (left, top, right, bottom) if right > left and bottom > top else None
 
 
 def _sphere_directions(count: int) -> Float[np.ndarray, "N 3"]:

@@ -1,20 +1,24 @@
 """The studio that portraits are lit in: lamps and sky that travel with the camera, and how skin and eyes answer.
 
 A picture for people, not a measurement: no step here has a gradient. Dimension letters: V vertices, F faces, L lamps,
-H, W image height and width.
+H, W image height and width, U texture coordinates, TH, TW texture height and width.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
+from face3d.errors import ArgumentError
+from face3d.media.colour import srgb_from_linear
 from face3d.render.compiled import compiled, run_interleaved
-from face3d.render.rasterize_numba import CameraFragments
+from face3d.render.rasterize_numba import CameraFragments, check_triangles
+from face3d.render.texture_sampling import value_between
 
-__all__ = ["shade_samples"]
+__all__ = ["SurfaceTexture", "shade_samples", "vertex_colours"]
 
 # Directions towards the lamps in the OpenCV camera frame (+x right, +y down, +z away from the viewer), then linear RGB.
 LAMPS = np.array(
@@ -44,6 +48,31 @@ IRIS_EDGE = 0.0006
 """Metres over which iris and white, pupil and iris fade into each other."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SurfaceTexture:
+    """Colours of a surface finer than its vertices.
+
+    Attributes:
+        image: (TH, TW, 3) sRGB, row 0 at v = 1.
+        uv: (U, 2) texture coordinates, u to the right and v up.
+        uv_triangles: (F, 3) indices into `uv`, in the order of the mesh's triangles.
+
+    Raises:
+        ArgumentError: shapes or types that do not fit.
+    """
+
+    image: UInt8[np.ndarray, "TH TW 3"]
+    uv: Float[np.ndarray, "U 2"]
+    uv_triangles: Int[np.ndarray, "F 3"]
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:
+            raise ArgumentError(f"a texture is uint8 (H, W, 3), not {self.image.dtype} {tuple(self.image.shape)}")
+        if self.uv.ndim != 2 or self.uv.shape[1] != 2:
+            raise ArgumentError(f"uv must have the shape (U, 2), not {tuple(self.uv.shape)}")
+        check_triangles(self.uv_triangles, len(self.uv))
+
+
 def shade_samples(
     fragments: CameraFragments,
     vertices_camera: Float[np.ndarray, "V 3"],
@@ -52,6 +81,7 @@ def shade_samples(
     albedo: Float[np.ndarray, "V 3"],
     visibility: Float[np.ndarray, " V"],
     eye_position: Float[np.ndarray, "V 2"],
+    texture: SurfaceTexture | None = None,
 ) -> Float[np.ndarray, "H W 3"]:
     """Light what each sample of a rasterised mesh sees.
 
@@ -63,6 +93,7 @@ def shade_samples(
         albedo: linear RGB.
         visibility: share of the surrounding light that arrives, in [0, 1].
         eye_position: metres across the eye's optical axis; NaN for what is no eye.
+        texture: replaces `albedo` and the iris drawn by `eye_position`.
 
     Returns:
         sRGB in [0, 255], 0 where nothing is seen.
@@ -71,11 +102,29 @@ def shade_samples(
     attributes = np.ascontiguousarray(attributes, dtype=np.float32)
     lamps = LAMPS.copy()
     lamps[:, :3] /= np.linalg.norm(lamps[:, :3], axis=-1, keepdims=True)
+    if texture is None:
+        image, uv, uv_faces = np.zeros((0, 0, 3), np.uint8), np.zeros((0, 2)), triangles
+    else:
+        image, uv, uv_faces = (
+            np.ascontiguousarray(texture.image),
+            np.ascontiguousarray(texture.uv, dtype=np.float64),
+            check_triangles(texture.uv_triangles, len(texture.uv)),
+        )
+        if len(uv_faces) != len(triangles):
+            raise ArgumentError(f"a texture with {len(uv_faces)} triangles does not fit a mesh with {len(triangles)}")
     height, width = fragments.face_id.shape
     picture = np.zeros((height, width, 3), dtype=np.float32)
     run_interleaved(
         lambda first, step: _light(
-            fragments.face_id, fragments.barycentric, triangles, attributes, lamps, first, step, picture
+            fragments.face_id,
+            fragments.barycentric,
+            triangles,
+            attributes,
+            lamps,
+            (image, uv, uv_faces),
+            first,
+            step,
+            picture,
         ),
         height,
         width,
@@ -84,9 +133,24 @@ def shade_samples(
     return picture
 
 
+def vertex_colours(
+    albedo: Float[np.ndarray, "V 3"], eye_position: Float[np.ndarray, "V 2"]
+) -> UInt8[np.ndarray, "V 3"]:
+    """sRGB of the surface without light, with irises and pupils as fine as the mesh is: for viewers that light it."""
+    off_axis = np.linalg.norm(eye_position, axis=-1, keepdims=True)
+    iris = np.nan_to_num((IRIS_RADIUS - off_axis) / IRIS_EDGE + 0.5).clip(0.0, 1.0)
+    pupil = np.nan_to_num((PUPIL_RADIUS - off_axis) / IRIS_EDGE + 0.5).clip(0.0, 1.0)
+    colours = albedo + iris * (IRIS_COLOUR - albedo)
+    colours = colours + pupil * (PUPIL_COLOUR - colours)
+    rounded: UInt8[np.ndarray, "V 3"] = np.rint(255.0 * srgb_from_linear(colours.clip(0.0, 1.0))).astype(np.uint8)
+    return rounded
+
+
 @compiled
-def _light(face_id, barycentric, faces, attributes, lamps, first_row, row_step, picture):  # type: ignore[no-untyped-def]
+def _light(face_id, barycentric, faces, attributes, lamps, texture, first_row, row_step, picture):  # type: ignore[no-untyped-def]
     value, light, gloss = np.zeros(12, dtype=np.float32), np.zeros(3), np.zeros(3)
+    texture_image, uv, uv_faces = texture
+    textured = texture_image.size > 0
     for row in range(first_row, face_id.shape[0], row_step):
         for column in range(face_id.shape[1]):
             face = face_id[row, column]
@@ -107,7 +171,17 @@ def _light(face_id, barycentric, faces, attributes, lamps, first_row, row_step, 
             inside = _seen_from_behind(attributes, faces[face, 0], faces[face, 1], faces[face, 2])
             strength, sharpness = EYE_GLOSS if is_eye else SKIN_GLOSS
             iris, pupil, iris_shade = 0.0, 0.0, 0.0
-            if is_eye:
+            if textured:
+                u, v = 0.0, 0.0
+                for corner in range(3):
+                    u += barycentric[row, column, corner] * uv[uv_faces[face, corner], 0]
+                    v += barycentric[row, column, corner] * uv[uv_faces[face, corner], 1]
+                x, y = u * texture_image.shape[1], (1.0 - v) * texture_image.shape[0]
+                for channel in range(3):
+                    encoded = value_between(texture_image, x, y, channel) / 255.0
+                    linear = encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4
+                    value[6 + channel] = linear
+            elif is_eye:
                 iris = min(max((IRIS_RADIUS - off_axis) / IRIS_EDGE + 0.5, 0.0), 1.0)
                 pupil = min(max((PUPIL_RADIUS - off_axis) / IRIS_EDGE + 0.5, 0.0), 1.0)
                 # The iris darkens towards its rim.
@@ -130,7 +204,7 @@ def _light(face_id, barycentric, faces, attributes, lamps, first_row, row_step, 
                     gloss[channel] += highlight * lamps[lamp, 3 + channel]
             for channel in range(3):
                 tint = value[6 + channel]
-                if is_eye:
+                if is_eye and not textured:
                     tint += iris * (IRIS_COLOUR[channel] * iris_shade - tint)
                     tint += pupil * (PUPIL_COLOUR - tint)
                 if inside:

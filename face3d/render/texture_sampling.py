@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped, UInt8
 
 from face3d.render.compiled import compiled
 
-__all__ = ["sample_pixels", "sample_uv"]
+__all__ = ["sample_pixels", "sample_uv", "value_between"]
 
 
 def sample_pixels(picture: Shaped[np.ndarray, "H W C"], places: Float[np.ndarray, "N 2"]) -> Float[np.ndarray, "N C"]:
@@ -37,16 +37,21 @@ def sample_uv(texture: UInt8[np.ndarray, "S S 3"], uv: Float[np.ndarray, "*N 2"]
 @compiled
 def _sample(picture, places, sampled):  # type: ignore[no-untyped-def]
     """Bilinear samples of a picture at places in its pixels; nothing where a place is not finite."""
-    height, width = picture.shape[0], picture.shape[1]
     for row in range(places.shape[0]):
-        if not (np.isfinite(places[row, 0]) and np.isfinite(places[row, 1])):
-            continue
-        x = min(max(places[row, 0] - 0.5, 0.0), width - 1.0)
-        y = min(max(places[row, 1] - 0.5, 0.0), height - 1.0)
-        i, j = int(y), int(x)
-        a, b = y - i, x - j
-        lower, right = min(i + 1, height - 1), min(j + 1, width - 1)
-        for k in range(picture.shape[2]):
-            top = (1.0 - b) * picture[i, j, k] + b * picture[i, right, k]
-            bottom = (1.0 - b) * picture[lower, j, k] + b * picture[lower, right, k]
-            sampled[row, k] = (1.0 - a) * top + a * bottom
+        x, y = places[row, 0], places[row, 1]
+        if np.isfinite(x) and np.isfinite(y):
+            for channel in range(picture.shape[2]):
+                sampled[row, channel] = value_between(picture, x, y, channel)
+
+
+@compiled
+def value_between(picture, x, y, channel):  # type: ignore[no-untyped-def]
+    """One channel of a picture at a place in its pixels, blended between the four nearest; for compiled loops."""
+    height, width = picture.shape[0], picture.shape[1]
+    x, y = min(max(x - 0.5, 0.0), width - 1.0), min(max(y - 0.5, 0.0), height - 1.0)
+    i, j = int(y), int(x)
+    a, b = y - i, x - j
+    lower, right = min(i + 1, height - 1), min(j + 1, width - 1)
+    top = (1.0 - b) * picture[i, j, channel] + b * picture[i, right, channel]
+    bottom = (1.0 - b) * picture[lower, j, channel] + b * picture[lower, right, channel]
+    return (1.0 - a) * top + a * bottom

@@ -22,6 +22,7 @@ from face3d.cli import main
 FILES = {
     *(f"head_{state}.{suffix}" for state in ("neutral", "posed") for suffix in ("obj", "ply", "glb")),
     *("parameters.npz", "landmarks.json", "measurements.json", "overlay.png", "reconstruction.json"),
+    "report.html",
     *("texture.png", "head.mtl"),
 }
 
@@ -85,7 +86,7 @@ def test_same_stems_do_not_overwrite_each_other(astronaut_file, tmp_path):
         paths.append(tmp_path / folder / "face.jpg")
         paths[-1].write_bytes(astronaut_file.read_bytes())
     assert main(["reconstruct", *map(str, paths), "--quiet", "--formats", "ply", "--out", str(tmp_path / "out")]) == 0
-    assert files_of(tmp_path / "out") == {"face", "face-2"}
+    assert files_of(tmp_path / "out") == {"face", "face-2", "index.html", "contact_sheet.jpg"}
     sources = [
         json.loads((tmp_path / "out" / name / "reconstruction.json").read_text())["source"]
         for name in ("face", "face-2")
@@ -192,6 +193,18 @@ def test_units_and_formats(astronaut_file, tmp_path):
     assert not (tmp_path / "astronaut" / "head_neutral.ply").exists()
 
 
+def test_more_pictures_on_request(astronaut_file, tmp_path, capfd):
+    command = ["reconstruct", str(astronaut_file), "--out", str(tmp_path / "out"), "--formats", "glb", "--quiet"]
+    assert main([*command, "--pictures", "depth, wireframe"]) == 0
+    expected = {"depth.png", "depth_preview.png", "wireframe.png"}
+    expected |= {name for name in FILES if not name.endswith(("obj", "ply", "mtl"))}
+    assert files_of(tmp_path / "out" / "astronaut") == expected
+    assert main([*command, "--pictures", "depth,portrait"]) == 2
+    message = capfd.readouterr().err
+    assert "portrait" in message
+    assert "turntable" in message
+
+
 def test_without_texture(astronaut_file, tmp_path):
     assert main(["reconstruct", str(astronaut_file), "--no-texture", "--quiet", "--out", str(tmp_path)]) == 0
     assert files_of(tmp_path / "astronaut") == FILES - {"texture.png", "head.mtl"}
@@ -210,5 +223,5 @@ def test_the_demo(tmp_path, capfd):
     assert main(["demo", "--out", str(tmp_path)]) == 0
     said = capfd.readouterr().out
     assert str(tmp_path / "astronaut") in said
-    assert "overlay.png" in said
+    assert "report.html" in said
     assert files_of(tmp_path / "astronaut") == FILES

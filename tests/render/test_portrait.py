@@ -7,7 +7,7 @@ import pytest
 
 from face3d.errors import ArgumentError
 from face3d.head import load_open_head
-from face3d.render.overlay import draw_points, overlay, panel
+from face3d.render.overlay import overlay, panel
 from face3d.render.portrait import (
     HeadAppearance,
     ambient_visibility,
@@ -16,18 +16,9 @@ from face3d.render.portrait import (
     portrait,
     shaded_layer,
 )
+from tests.render.shapes import ball
 
 INTRINSICS = np.array([[100.0, 0.0, 30.0], [0.0, 100.0, 20.0], [0.0, 0.0, 1.0]])
-
-
-def ball(radius=0.1, centre=(0.0, 0.0, 0.0), count=20):
-    """A closed sphere, counter-clockwise from outside, poles on y."""
-    polar, around = np.meshgrid(np.linspace(0, np.pi, count), np.arange(2 * count) * np.pi / count, indexing="ij")
-    xyz = np.stack((np.sin(polar) * np.sin(around), np.cos(polar), np.sin(polar) * np.cos(around)), -1).reshape(-1, 3)
-    i, j = (grid.ravel() for grid in np.meshgrid(np.arange(count - 1), np.arange(2 * count), indexing="ij"))
-    a, b = i * 2 * count + j, i * 2 * count + (j + 1) % (2 * count)
-    c, d = a + 2 * count, b + 2 * count
-    return xyz * radius + centre, np.concatenate((np.stack((a, c, d), 1), np.stack((a, d, b), 1)))
 
 
 def plain(vertices):
@@ -151,20 +142,6 @@ def test_a_turned_portrait_shows_the_subjects_left_side():
 
     assert red(60) > 5 * max(red(0), 1)
     assert red(-60) == 0
-
-
-def test_points_are_drawn_where_they_are():
-    image = np.zeros((20, 30, 3), dtype=np.uint8)
-    points = np.array([[10.5, 5.5], [np.nan, 3.0], [-50.0, 5.0], [29.9, 19.9]])
-    drawn = draw_points(image, points, colour=(200, 100, 50), radius=2.0)
-    np.testing.assert_array_equal(drawn[5, 10], [200, 100, 50])
-    assert drawn[19, 29].any()
-    weight = drawn[:12, :20].sum(-1).astype(float)
-    rows, columns = np.indices(weight.shape) + 0.5
-    assert (weight * columns).sum() / weight.sum() == pytest.approx(10.5, abs=0.01)
-    assert (weight * rows).sum() / weight.sum() == pytest.approx(5.5, abs=0.01)
-    assert weight.sum() / 350 == pytest.approx(np.pi * 4, rel=0.05)
-    assert not image.any(), "the image itself is left alone"
 
 
 @pytest.mark.parametrize("size", [(40, 60), (300, 200), (30, 400), (12, 10)])
