@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from face3d.cli.options import CommonOptions, finish, libraries_kept_quiet
-from face3d.errors import OutputError
 
 if TYPE_CHECKING:
     from face3d.alignment import AlignedFile
@@ -40,7 +39,7 @@ class Align:
     formats: Annotated[str, arg(metavar="LIST")] = "json"
     """Landmark files to write, of json, csv, npz and pts (iBUG's 68 points)."""
     crop: Annotated[str, arg(metavar="LIST")] = ""
-    """Aligned crops to write, such as arcface112."""
+    """Aligned crops to write, of arcface, deca, spectre, fan and ffhq; a size may follow, as in ffhq512."""
     start: Annotated[float, arg(metavar="SECONDS")] = 0.0
     """Where to begin in videos."""
     end: Annotated[float | None, arg(metavar="SECONDS")] = None
@@ -70,6 +69,7 @@ class Align:
         with libraries_kept_quiet():
             from face3d.align import VideoPart, align_to_folder
             from face3d.landmarks.smoothing import OneEuro
+            from face3d.media import write_whole
 
             smoothing = OneEuro(still_cutoff=self.still_cutoff, speed_coefficient=self.speed_coefficient)
             files += align_to_folder(
@@ -86,7 +86,8 @@ class Align:
                 progress=self.common.shows_progress,
             )
             document = _document(files, failures)
-            _write_whole(out / "align.json", document)
+            text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+            write_whole(out / "align.json", lambda file: file.write(text.encode()))
         finish(self.common, document, _summary(out, files, len(failures)))
         return 1 if failures else 0
 
@@ -115,16 +116,6 @@ def _document(files: list[AlignedFile], failures: list[Failure]) -> dict[str, An
             for failure in failures
         ],
     }
-
-
-def _write_whole(path: Path, document: dict[str, Any]) -> None:
-    """Write the list so that it is never seen half written."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; free some space or choose another --out") from error
 
 
 def _summary(out: Path, files: list[AlignedFile], failed: int) -> str:
