@@ -45,32 +45,31 @@ def face_look(image: UInt8[np.ndarray, "H W 3"], points5: Float[np.ndarray, "5 2
     matrix = similarity(points5 - 0.5, target)
     crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     crop = cv2.GaussianBlur(cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), (0, 0), 1)
-    look = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), dtype=np.float64)
+    look = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), dtype=np.float32)
     look[..., 0] -= look[..., 0].mean()
     look[..., 0] /= np.linalg.norm(look[..., 0]) + 1e-6
     return look
 
 
-def look_distance(one: Float[np.ndarray, "24 24 3"], other: Float[np.ndarray, "24 24 3"]) -> float:
-    """How far two looks are apart: 1 - correlation of the patterns, and the difference of the colours."""
-    pattern = 1 - float((one[..., 0] * other[..., 0]).sum())
-    colour = float(np.sqrt(((one - other)[..., 1:] ** 2).mean())) / _COLOUR_UNIT
-    return pattern + colour
+def look_distance(one: Float[np.ndarray, "*K 24 24 3"], other: Float[np.ndarray, "24 24 3"]) -> Float[np.ndarray, "*K"]:
+    """How far looks are apart: 1 - correlation of the patterns, and the difference of the colours."""
+    pattern = 1 - (one[..., 0] * other[..., 0]).sum(axis=(-2, -1))
+    colour = np.sqrt(((one - other)[..., 1:] ** 2).mean(axis=(-3, -2, -1))) / _COLOUR_UNIT
+    return np.asarray(pattern + colour)
 
 
 class Gallery:
     """The looks of one person over a video, so that a face that turned or left is known again."""
 
     def __init__(self, look: Float[np.ndarray, "24 24 3"]) -> None:
-        self._looks = [look]
+        self._looks = look[None]
 
     def distance(self, look: Float[np.ndarray, "24 24 3"]) -> float:
         """To the nearest look of this person."""
-        return min(look_distance(look, kept) for kept in self._looks)
+        return float(look_distance(self._looks, look).min())
 
     def add(self, look: Float[np.ndarray, "24 24 3"]) -> None:
         """Keep a look if it is new; the first is always kept, of the others the oldest goes."""
         if self.distance(look) > _NEW_LOOK:
-            if len(self._looks) == _GALLERY:
-                del self._looks[1]
-            self._looks.append(look)
+            kept = self._looks if len(self._looks) < _GALLERY else np.delete(self._looks, 1, axis=0)
+            self._looks = np.concatenate([kept, look[None]])

@@ -190,7 +190,7 @@ def _readings(result: Any, image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReadin
     for landmarks, curves, transform in zip(
         result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True
     ):
-        points = np.array([[mark.x * width, mark.y * height, mark.z * width] for mark in landmarks], dtype=np.float64)
+        points = np.array([(mark.x, mark.y, mark.z) for mark in landmarks], dtype=np.float64) * (width, height, width)
         points[:, :2] += PIXEL_SHIFT
         names = {curve.category_name: float(curve.score) for curve in curves if curve.category_name != "_neutral"}
         readings.append(MeshReading(points, names, np.array(transform, dtype=np.float64)))

@@ -46,13 +46,13 @@ THOROUGH_SECONDS = 0.5
 FIRST_CHECKS = 4
 """Crops that a face is read in at first to measure the bias; as many as `MediaPipeDetector.detect` averages."""
 
-CHECK_EVERY = 12
-"""Frames from one further such reading to the next."""
+CHECK_EVERY = 24
+"""Frames from one further such reading to the next; half as many until eight have been made."""
 
 CHECK_TAKES = 2
 """Frames after which its result counts: always as many, so that results do not depend on how fast the machine is."""
 
-CHECKS_REMEMBERED = 12
+CHECKS_REMEMBERED = 8
 """How many readings the estimate of the bias is a mean of."""
 
 MAX_MISSED_CHECKS = 3
@@ -161,7 +161,7 @@ class FaceFollowers:
         reading = _read_window(follower.mesh, image, follower.window)
         if reading is None or not is_whole(reading.points, image):
             return None
-        centre, side, _ = face_frame(reading.points)
+        centre, side, angle = face_frame(reading.points)
         if _has_drifted(follower, centre, side):
             follower.window, follower.framed_at = _window(centre, side, image), (centre, side)
             # The model looks where the face was in the old window; once more, and it looks where it found the face.
@@ -169,11 +169,12 @@ class FaceFollowers:
                 reading = _read_window(follower.mesh, image, follower.window)
             if reading is None or not is_whole(reading.points, image):
                 return None
+            _, side, angle = face_frame(reading.points)
         follower.points = reading.points
         if not self._checked(follower, image):
             return None
         follower.frames += 1
-        return replace(reading, points=reading.points - _bias_in_image(follower))
+        return replace(reading, points=reading.points - _turned(follower.bias * side, angle))
 
     def _checked(self, follower: _Follower, image: Image) -> bool:
         """Take in or order the readings that measure the bias; False once they show that this is no face any more.
@@ -191,8 +192,8 @@ class FaceFollowers:
             future, points, _ = follower.check
             follower.check = None
             _take_in(follower, future.result(), points)
-        if follower.frames % CHECK_EVERY == 0:
-            number = follower.frames // CHECK_EVERY % len(CROP_VARIATIONS)
+        if follower.frames % (CHECK_EVERY if follower.checks >= CHECKS_REMEMBERED else CHECK_EVERY // 2) == 0:
+            number = follower.checks % len(CROP_VARIATIONS)
             future = self._aside.submit(self._reader.read_again, image, follower.points, number)
             follower.check = future, follower.points, follower.frames + CHECK_TAKES
         return follower.missed < MAX_MISSED_CHECKS
@@ -292,11 +293,6 @@ def _take_in(follower: _Follower, reading: MeshReading | None, points: Float[np.
     # The origin of depth is the model's own in each reading.
     difference[:, 2] -= difference[:, 2].mean()
     follower.bias = follower.bias + (difference - follower.bias) / min(follower.checks, CHECKS_REMEMBERED)
-
-
-def _bias_in_image(follower: _Follower) -> Float[np.ndarray, "478 3"]:
-    _, side, angle = face_frame(follower.points)
-    return _turned(follower.bias * side, angle)
 
 
 def _turned(vectors: Float[np.ndarray, "N 3"], angle: float) -> Float[np.ndarray, "N 3"]:

@@ -171,7 +171,7 @@ def _expected_cost(person: _Person, sight: _Sight, time: float) -> float:
     shift = (sight.points - expected).mean(axis=0)
     place = float(np.linalg.norm(shift)) / size
     shape = float(np.sqrt(np.mean((sight.points - expected - shift) ** 2))) / size
-    likeness = min(look_distance(person.look, sight.look), person.gallery.distance(sight.look))
+    likeness = min(float(look_distance(person.look, sight.look)), person.gallery.distance(sight.look))
     if place > REACH + REACH_PER_SECOND * away or (likeness > DIFFERENT_PERSON and not sight.crowded):
         return _REFUSED
     return place + SHAPE_WEIGHT * shape + min(likeness, DIFFERENT_PERSON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -109,7 +110,7 @@ class FaceTrack:
 def number_faces(
     frames: Iterable[VideoFrame], detector: Detector, people: PersonTracker | None = None
 ) -> Iterator[tuple[VideoFrame, list[NumberedFace]]]:
-    """Each frame of a video with its faces and whose they are, as the frames come in.
+    """Each frame of a video with its faces and whose they are, as the frames come in; one frame late.
 
     Shot cuts are found; a detector that remembers frames is told of them. Any detector will do.
 
@@ -119,20 +120,35 @@ def number_faces(
         people: a new tracker, for callers who want to know which numbers turned out to be of one person.
     """
     cuts, people = ShotCuts(), people or PersonTracker()
-    shot, clock = 1, -1
-    if isinstance(detector, RemembersFrames):
-        detector.start_shot()
-    for frame in frames:
-        if cuts.begins(frame.pixels):
-            shot, clock = shot + 1, -1 if isinstance(detector, RemembersFrames) else clock
+    shot, last_shot, clock = 1, 1, -1
+    waiting: tuple[VideoFrame, int, Future[list[FaceLandmarks]]] | None = None
+
+    def numbered(frame: VideoFrame, number: int, faces: list[FaceLandmarks]) -> list[NumberedFace]:
+        nonlocal last_shot
+        if number != last_shot:
             people.start_shot()
-            if isinstance(detector, RemembersFrames):
-                detector.start_shot()
-        # Detectors count whole milliseconds; frames can lie closer.
-        clock = max(clock + 1, round(frame.time * 1000))
-        faces = detector.detect_video(frame.pixels, clock)
-        numbers = people.number(frame.pixels, faces, frame.time)
-        yield frame, [NumberedFace(number, shot, face) for number, face in zip(numbers, faces, strict=True)]
+            last_shot = number
+        persons = people.number(frame.pixels, faces, frame.time)
+        return [NumberedFace(person, number, face) for person, face in zip(persons, faces, strict=True)]
+
+    # The detector works on one frame while the faces of the frame before are numbered.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-detect") as beside:
+        if isinstance(detector, RemembersFrames):
+            beside.submit(detector.start_shot).result()
+        for frame in frames:
+            if cuts.begins(frame.pixels):
+                shot += 1
+                if isinstance(detector, RemembersFrames):
+                    beside.submit(detector.start_shot)
+                    clock = -1
+            # Detectors count whole milliseconds; frames can lie closer.
+            clock = max(clock + 1, round(frame.time * 1000))
+            found = beside.submit(detector.detect_video, frame.pixels, clock)
+            if waiting is not None:
+                yield waiting[0], numbered(*waiting[:2], waiting[2].result())
+            waiting = frame, shot, found
+        if waiting is not None:
+            yield waiting[0], numbered(*waiting[:2], waiting[2].result())
 
 
 def track_landmarks(
