@@ -280,7 +280,7 @@ def write_reconstruction(
         write_image(folder / TEXTURE_FILE, result.texture)
         if "obj" in formats:
             (folder / MATERIAL_FILE).write_bytes(export_mtl())
-    colours: dict[str, np.ndarray] = {}
+    colours: dict[str, Any] = {}
     if result.colours is not None:
         colours = {"light": result.colours.light, "tone": np.array(result.colours.tone)}
     np.savez(
