@@ -24,7 +24,7 @@ from face3d.errors import ArgumentError, InputError, NoFaceError
 from face3d.export.mesh import Unit
 from face3d.export.result_folder import ResultFolders, ResultNames
 from face3d.failures import Failure, Failures
-from face3d.fit import Fit, FitOptions, Observation, fit_landmarks
+from face3d.fit import Fit, FitOptions, Observation, PhotometricFit, fit_landmarks, fit_photometric
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
@@ -67,6 +67,7 @@ def reconstruct(
     known_distances: Mapping[str, float] | None = None,
     intrinsics: Intrinsics | Sequence[float] | Float[np.ndarray, "3 3"] | None = None,
     fov: float | None = None,
+    refine: Literal["none", "photometric"] = "none",
     texture: bool = True,
     delight: bool = False,
     licence: LicencePolicy = "any",
@@ -90,6 +91,7 @@ def reconstruct(
         known_distances: metres by name of a straight measurement (`face3d.measure.CALLIPER`); held exactly.
         intrinsics: (fx, fy, cx, cy) or K in pixels, if known.
         fov: field of view in degrees along the image's longer side, if known.
+        refine: "photometric" fits the head to the photos' colours as well as to the landmarks.
         texture: paint the head with the photo; with `same_person`, one texture from all photos.
         delight: divide the light that the photo was taken in out of the texture, as far as nine numbers describe it.
         licence: "open" refuses every model file that is not known to allow commercial use.
@@ -112,6 +114,8 @@ def reconstruct(
         LicenceError: `licence` rules out a model file that is needed.
     """
     _check_arguments(images, formats, unit, device, pupillary_distance)
+    if refine not in ("none", "photometric"):
+        raise ArgumentError(f"refine is none or photometric, not {refine!r}")
     check_pictures(pictures)
     folders = None if out is None else ResultFolders(Path(out), marker="reconstruction.json")
     model = load_head(head).to(device)
@@ -126,7 +130,7 @@ def reconstruct(
         sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=same_person, progress=progress)
         for person in _people(sightings, together=same_person):
             with failures.of(person[0].photo.name):
-                fitted = _fit_person(model, person, options, uses, names)
+                fitted = _fit_person(model, person, options, refine, uses, names)
                 for sighting, result in _textured(fitted, delight=delight) if texture else fitted:
                     if folders is not None:
                         result = _written(result, sighting.photo, folders, tuple(formats), unit, tuple(pictures))
@@ -175,13 +179,21 @@ def _people(sightings: Iterable[_Sighting], *, together: bool) -> Iterator[list[
 
 
 def _fit_person(
-    model: HeadModel, person: list[_Sighting], options: FitOptions, uses: tuple[AssetUse, ...], names: ResultNames
+    model: HeadModel,
+    person: list[_Sighting],
+    options: FitOptions,
+    refine: Literal["none", "photometric"],
+    uses: tuple[AssetUse, ...],
+    names: ResultNames,
 ) -> Iterator[tuple[_Sighting, Reconstruction]]:
     """Fit one head to all photos of a person and measure it."""
     start = time.perf_counter()
     observations = [Observation(sighting.landmarks, sighting.intrinsics) for sighting in person]
+    colours: PhotometricFit | None = None
     try:
-        fit = fit_landmarks(model, observations, options)
+        if refine == "photometric":
+            colours = fit_photometric(model, observations, [sighting.photo.pixels for sighting in person], options)
+        fit = fit_landmarks(model, observations, options) if colours is None else colours.fit
     except InputError as error:
         raise InputError(f"{', '.join(sighting.photo.name for sighting in person)}: {error}") from error
     fitted = time.perf_counter()
@@ -205,6 +217,7 @@ def _fit_person(
                 landmarks=sighting.landmarks,
                 scale=fit.scale,
                 measurements=measurements,
+                colours=None if colours is None else colours.of_photo(index),
                 residual=float(fit.reprojection_pixels[index].mean() / fit.interocular_pixels[index]),
                 assets=uses,
                 timings={**sighting.seconds, **seconds},

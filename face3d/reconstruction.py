@@ -17,7 +17,7 @@ from face3d.camera import Intrinsics, project
 from face3d.export import Mesh, export_gltf, export_mtl, export_obj, export_ply, export_stl
 from face3d.export.mesh import TEXTURE_FILE, Unit
 from face3d.export.obj import MATERIAL_FILE
-from face3d.fit import Scale
+from face3d.fit import PhotoColours, Scale
 from face3d.fit.responses import response_of
 from face3d.head import HeadGeometry, HeadModel
 from face3d.landmarks import FaceLandmarks
@@ -72,6 +72,7 @@ class Reconstruction:
         assets: every model file that took part, with its licence.
         timings: seconds by step.
         warnings: what a person should know before relying on this.
+        colours: light, tone and residual of a fit to the photo's colours; None for landmarks alone.
         texture: (S, S, 3) RGB in the layout of `model.uv`, the first row at v = 1; None when none was made.
         folder: where the files lie, None when they were not written.
     """
@@ -93,6 +94,7 @@ class Reconstruction:
     assets: tuple[AssetUse, ...]
     timings: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    colours: PhotoColours | None = None
     texture: UInt8[np.ndarray, "S S 3"] | None = None
     folder: Path | None = None
 
@@ -227,9 +229,19 @@ class Reconstruction:
                 "score": float(self.landmarks.score),
                 "box": [float(value) for value in self.landmarks.box],
             },
-            "residuals": {"landmarks_over_interocular": self.residual},
+            "residuals": {"landmarks_over_interocular": self.residual, "photometric": self._photometric()},
             "timings": dict(self.timings),
             "warnings": list(self.warnings),
+        }
+
+    def _photometric(self) -> dict[str, Any] | None:
+        if self.colours is None:
+            return None
+        return {
+            "before": self.colours.residual_before,
+            "after": self.colours.residual_after,
+            "refined": self.colours.refined,
+            "noise_factor": self.colours.noise_factor,
         }
 
     def posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
@@ -268,6 +280,9 @@ def write_reconstruction(
         write_image(folder / TEXTURE_FILE, result.texture)
         if "obj" in formats:
             (folder / MATERIAL_FILE).write_bytes(export_mtl())
+    colours: dict[str, Any] = {}
+    if result.colours is not None:
+        colours = {"light": result.colours.light, "tone": np.array(result.colours.tone)}
     np.savez(
         folder / "parameters.npz",
         identity=result.identity,
@@ -278,6 +293,7 @@ def write_reconstruction(
         camera_from_head=result.camera_from_head,
         K=result.intrinsics.matrix,
         image_size=np.array(result.intrinsics.image_size),
+        **colours,
     )
     _write_json(folder / "landmarks.json", _landmarks_document(result))
     measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}

@@ -112,6 +112,21 @@ def test_a_head_without_texture_coordinates_gets_none(tmp_path):
     assert not (head.folder / "head.mtl").exists()
 
 
+def test_refining_by_colours(heads, tmp_path):
+    (head,) = face3d.reconstruct([data.astronaut()], refine="photometric", out=tmp_path, formats=("glb",))
+    assert head.colours is not None
+    assert head.colours.residual_after < head.colours.residual_before
+    assert 0 < np.abs(head.identity - heads[0].identity).max() < 6
+    assert head.residual < 0.06
+    record = json.loads((head.folder / "reconstruction.json").read_text())
+    assert record["residuals"]["photometric"]["after"] == head.colours.residual_after
+    stored = np.load(head.folder / "parameters.npz", allow_pickle=False)
+    np.testing.assert_array_equal(stored["light"], head.colours.light)
+    assert json.loads((heads[0].folder / "reconstruction.json").read_text())["residuals"]["photometric"] is None
+    with pytest.raises(ArgumentError, match="photometric"):
+        face3d.reconstruct([data.astronaut()], refine="colours")
+
+
 def test_points_in_3d_project_onto_their_pixels(heads):
     (head,) = heads
     landmarks = json.loads((head.folder / "landmarks.json").read_text())["fitted"]["anatomy"]

@@ -49,6 +49,8 @@ class Reconstruct:
     """The camera's field of view along the longer side of the image."""
     same_person: bool = False
     """All photos show one person: fit them together."""
+    refine: Literal["none", "photometric"] = "none"
+    """photometric fits the head to the photo's colours as well (shading, brows, lips): slower, finer shape."""
     texture: bool = True
     """The head is painted with the photo (texture.png, obj and glb; colours in ply). --no-texture leaves it plain."""
     delight: bool = False
@@ -73,6 +75,7 @@ class Reconstruct:
             intrinsics=None if self.intrinsics is None else _numbers(self.intrinsics),
             fov=self.fov,
             same_person=self.same_person,
+            refine=self.refine,
             texture=self.texture,
             delight=self.delight,
             licence=self.licence,

@@ -4,6 +4,7 @@ from face3d.fit.evidence import DetectorResponse, load_response, plain_response
 from face3d.fit.head_pose import HeadPose, head_pose
 from face3d.fit.landmark_conversion import convert_through_head, fitted_landmarks
 from face3d.fit.landmark_fit import Fit, FitOptions, Observation, fit_landmarks
+from face3d.fit.photometric_fit import PhotoColours, PhotometricFit, PhotometricOptions, fit_photometric
 from face3d.fit.scale import Scale, ScaleSource
 
 __all__ = [
@@ -12,10 +13,14 @@ __all__ = [
     "FitOptions",
     "HeadPose",
     "Observation",
+    "PhotoColours",
+    "PhotometricFit",
+    "PhotometricOptions",
     "Scale",
     "ScaleSource",
     "convert_through_head",
     "fit_landmarks",
+    "fit_photometric",
     "fitted_landmarks",
     "head_pose",
     "load_response",

@@ -26,10 +26,21 @@ from face3d.render.portrait import ambient_visibility
 if TYPE_CHECKING:
     from face3d.head import HeadModel
 
-__all__ = ["FIELD_LENGTHS", "AlbedoBasis", "albedo_of", "load_albedo", "sample_vertices", "save_albedo", "smooth_fields"]
+__all__ = [
+    "FIELD_LENGTHS",
+    "AlbedoBasis",
+    "albedo_of",
+    "load_albedo",
+    "sample_vertices",
+    "save_albedo",
+    "smooth_fields",
+]
 
 SAMPLED_REGIONS = ("face", "forehead", "nose", "lips", "eye_region")
-LEFT_OUT_REGIONS = ("left_eyeball", "right_eyeball", "mouth_interior", "tongue", "teeth", "scalp", "left_ear", "right_ear")
+LEFT_OUT_REGIONS = (
+    *("left_eyeball", "right_eyeball", "left_ear", "right_ear"),
+    *("mouth_interior", "tongue", "teeth", "scalp"),
+)
 OPEN_TO_LIGHT = 0.2
 """Share of the surrounding light that a vertex must see: less is the inside of nostrils, sockets and mouth."""
 
@@ -57,6 +68,10 @@ class AlbedoBasis:
     vertices: Int[ndarray, " N"]
     mean: Float[ndarray, "N 3"]
     basis: Float[ndarray, "K N 3"]
+
+    def log(self, coefficients: Float[ndarray, " K"]) -> Float[ndarray, "N 3"]:
+        """Logarithm of linear RGB albedo."""
+        return self.mean + np.tensordot(coefficients, self.basis, axes=1)
 
 
 def albedo_of(model: HeadModel) -> AlbedoBasis:

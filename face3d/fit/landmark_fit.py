@@ -157,7 +157,7 @@ def solve_landmarks(
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
         response = response_of(model, observations[0].landmarks.topology)
-    held = ("jaw",) if "jawOpen" in model.expression_names else ()
+    held = held_joints(model)
     points = _points_of(model, response, held, options.identity_components)
     bounds = None if model.expression_bounds is None else model.expression_bounds.cpu().numpy().astype(np.float64)
     views = []
@@ -188,6 +188,11 @@ def solve_landmarks(
     start = FitState(np.zeros(points.identity_size), tuple(states))
     free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
     return _fix_size(model, problem, free, observations, options)
+
+
+def held_joints(model: HeadModel) -> tuple[str, ...]:
+    """Joints that a fit leaves at rest: the jaw, where an expression opens it."""
+    return ("jaw",) if "jawOpen" in model.expression_names else ()
 
 
 @lru_cache(maxsize=4)

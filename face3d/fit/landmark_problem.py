@@ -61,6 +61,24 @@ class ViewState:
     log_focal: float
     errors: Float[ndarray, " R"]
 
+    def intrinsics(self, evidence: ViewEvidence) -> Float[ndarray, "3 3"]:
+        """The photo's K with the focal length of this state."""
+        matrix = evidence.intrinsics.copy()
+        matrix[[0, 1], [0, 1]] *= np.exp(self.log_focal)
+        return matrix
+
+    def in_camera(self, points: PointModel, identity: Float[ndarray, " I"]) -> Float[ndarray, "N 3"]:
+        """Points of the head in the camera's frame, metres."""
+        coefficients = np.concatenate([identity, self.expression])
+        return points.evaluate(coefficients, self.turns).points @ self.rotation.T + self.translation
+
+    def project(
+        self, points: PointModel, identity: Float[ndarray, " I"], evidence: ViewEvidence
+    ) -> Float[ndarray, "N 2"]:
+        """Points of the head in the photo, pixels. Skew is left out: cameras have none."""
+        camera, matrix = self.in_camera(points, identity), self.intrinsics(evidence)
+        return camera[:, :2] / camera[:, 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
+
 
 @dataclass(frozen=True, slots=True)
 class FitState:
@@ -205,10 +223,7 @@ class LandmarkProblem:
         Of an outline, minus the points where it lies on the skin in this view.
         """
         view, evidence = state.views[index], self.views[index]
-        coefficients = np.concatenate([state.identity, view.expression])
-        camera = self.points.evaluate(coefficients, view.turns).points @ view.rotation.T + view.translation
-        focal = np.diag(evidence.intrinsics)[:2] * np.exp(view.log_focal)
-        errors = evidence.pixels[:, :2] - (camera[:, :2] / camera[:, 2:] * focal + evidence.intrinsics[:2, 2])
+        errors = evidence.pixels[:, :2] - view.project(self.points, state.identity, evidence)
         if outline := self.response.outline:
             slide = self.response.bias_at(*view_angles(view.rotation, view.translation))[:outline, :2]
             errors[:outline] -= slide @ _upright(view.rotation) / evidence.metres_per_pixel

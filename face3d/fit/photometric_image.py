@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
-__all__ = ["LOG_FLOOR", "BlurredLog", "FaceImage", "linear_from_srgb", "srgb_from_linear"]
+from face3d.media.colour import linear_from_srgb
+
+__all__ = ["LOG_FLOOR", "BlurredLog", "FaceImage"]
 
 LOG_FLOOR = 0.01
 """Added to linear light before the logarithm: below it, a photo's noise and black level say more than the face."""
@@ -81,7 +83,8 @@ class FaceImage:
         left, top = np.floor(low - margin).clip(0, [width - 1, height - 1]).astype(int).tolist()
         right, bottom = np.ceil(high + margin).clip([left + 1, top + 1], [width, height]).astype(int).tolist()
         part = photo[top:bottom, left:right]
-        linear, usable = linear_from_srgb(part), (part.max(axis=2) < CLIPPED).astype(np.float32)
+        linear = _LINEAR_OF_BYTE[part]
+        usable = (part.max(axis=2) < CLIPPED).astype(np.float32)
         scale = min(1.0, size / max(part.shape[:2]))
         if scale < 1.0:
             shape = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
@@ -89,6 +92,12 @@ class FaceImage:
             linear = cv2.resize(linear, shape, interpolation=cv2.INTER_AREA)
             usable = cv2.resize(usable, shape, interpolation=cv2.INTER_AREA)
         return FaceImage(linear, usable, scale, np.array([left, top], dtype=np.float64))
+
+    def usable_at(self, pixels: Float[ndarray, "N 2"]) -> Float[ndarray, " N"]:
+        """`usable` at pixels of the photo; beyond the cut-out that of its border."""
+        height, width = self.usable.shape
+        columns, rows = ((pixels - self.corner) * self.scale).astype(int).clip(0, [width - 1, height - 1]).T
+        return self.usable[rows, columns]
 
     def blurred(self, sigma: float) -> BlurredLog:
         """The logarithm after a Gaussian blur of `sigma` photo pixels."""
@@ -101,16 +110,4 @@ class FaceImage:
         return BlurredLog(np.concatenate((log, slope_x, slope_y), axis=2), self.scale, self.corner)
 
 
-def linear_from_srgb(image: UInt8[ndarray, "*S 3"]) -> Float[ndarray, "*S 3"]:
-    """Linear RGB in [0, 1], float32, by the transfer curve of IEC 61966-2-1."""
-    return _LINEAR_OF_BYTE[image]
-
-
-def srgb_from_linear(linear: Float[ndarray, "*S 3"]) -> Float[ndarray, "*S 3"]:
-    """sRGB in [0, 1] of linear RGB, clipped to what can be shown."""
-    shown = np.clip(linear, 0.0, 1.0)
-    return np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * np.power(shown, 1 / 2.4) - 0.055)
-
-
-_LEVELS = np.arange(256) / 255.0
-_LINEAR_OF_BYTE = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_LINEAR_OF_BYTE = linear_from_srgb(np.arange(256) / 255.0).astype(np.float32)

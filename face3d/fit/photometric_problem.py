@@ -5,7 +5,9 @@ is seen, and the light it sends is looked up there. What a face in a scene sends
 
     log light = tone * (log albedo + log(spherical harmonics of the normal . light))
 
-with a low-rank albedo shared by all photos, and a light and a tone (the contrast that the camera's curve adds) per photo.
+with a low-rank albedo shared by all photos, and per photo a light and a tone, the contrast that the
+camera's curve adds.
+
 Unknowns, in this order: those of the landmark problem; per photo 27 of light and one of tone; the albedo.
 
 Dimension letters: N sample vertices, F triangles among them, C coefficients (identity, then expression), P unknowns,
@@ -22,19 +24,20 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from face3d.fit.albedo import AlbedoBasis
-from face3d.fit.landmark_problem import FitState, LandmarkProblem, ViewState
-from face3d.fit.photometric_image import BlurredLog
-from face3d.fit.point_model import PointModel, cross_matrix
-from face3d.fit.solver import Linearization
 from face3d.fit.harmonics import harmonics, harmonics_slope
+from face3d.fit.landmark_problem import FitState, LandmarkProblem
+from face3d.fit.photometric_image import BlurredLog
+from face3d.fit.point_model import PointState, cross_matrix
+from face3d.fit.skin_surface import SkinSurface, block_diagonal
+from face3d.fit.solver import Linearization
 
-__all__ = ["PhotometricNoise", "PhotometricProblem", "PhotometricState", "PhotometricView", "SkinSurface"]
+__all__ = ["PhotometricNoise", "PhotometricProblem", "PhotometricState", "PhotometricView"]
 
 LIGHT_SIZE = 27
 SHADING_FLOOR = 0.05
 """Of the mean light: what reaches a face's dark side in any room; shading fades into it smoothly."""
-LIGHT_SIGMA = (10.0, *[0.7] * 3, *[0.35] * 5)
-"""Of the light's coefficients relative to the mean light: that itself is free, directions are not stronger than it."""
+LIGHT_SIGMA = (0.5, *[0.5] * 3, *[0.25] * 5)
+"""Of the light's coefficients relative to the mean light, which is guessed well within a factor of two."""
 MEDIAN_SQUARE = 2.366
 """Median of the sum of three squared standard normal numbers."""
 TONE_SIGMA = 0.2
@@ -56,63 +59,6 @@ class PhotometricNoise:
     colour: float = 0.03
     independent: float = 150.0
     robust_scale: float = 2.5
-
-
-@dataclass(frozen=True, slots=True)
-class SkinSurface:
-    """The sampled skin of a head: where its vertices and normals are for given coefficients, with derivatives.
-
-    Attributes:
-        points: the sample vertices as a `PointModel`.
-        triangles: (F, 3) rows of `points`, of every triangle whose corners are all sampled.
-        weight: (N,) area that each vertex stands for, mean 1 where not 0; 0 at the rim, where normals are not whole.
-    """
-
-    points: PointModel
-    triangles: Int[ndarray, "F 3"]
-    weight: Float[ndarray, " N"]
-    _rows: Int[ndarray, " Z"]
-    _columns: Int[ndarray, " Z"]
-
-    @staticmethod
-    def of(points: PointModel, triangles: Int[ndarray, "F 3"]) -> SkinSurface:
-        """Build from the sample points at rest and the triangles among them."""
-        corners = points.rest_points[triangles]
-        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 6
-        weight = np.bincount(triangles.ravel(), np.repeat(areas, 3), minlength=len(points.rest_points))
-        edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
-        unique, count = np.unique(edges, axis=0, return_counts=True)
-        weight[np.unique(unique[count == 1])] = 0
-        # Entry (normal of corner i, position of corner j) of the derivative: a cross product, six numbers.
-        target = np.repeat(triangles, 3, axis=1)
-        source = np.tile(triangles, (1, 3))
-        row_axis, column_axis = np.array([0, 0, 1, 1, 2, 2]), np.array([1, 2, 0, 2, 0, 1])
-        rows = (3 * target[..., None] + row_axis).ravel()
-        columns = (3 * source[..., None] + column_axis).ravel()
-        return SkinSurface(points, triangles, weight * np.count_nonzero(weight) / weight.sum(), rows, columns)
-
-    def normals(
-        self, places: Float[ndarray, "N 3"]
-    ) -> tuple[Float[ndarray, "N 3"], scipy.sparse.csr_array]:
-        """Unit normals and their derivative by the places, (3 N, 3 N)."""
-        a, b, c = np.moveaxis(places[self.triangles], 1, 0)
-        face = np.cross(b - a, c - a)
-        total = np.empty_like(places)
-        for axis in range(3):
-            total[:, axis] = np.bincount(
-                self.triangles.ravel(), np.repeat(face[:, axis], 3), minlength=len(places)
-            )
-        length = np.maximum(np.linalg.norm(total, axis=1), 1e-15)
-        normal = total / length[:, None]
-        # d(face normal) = (c - b) x da + (a - c) x db + (b - a) x dc.
-        arms = np.stack([c - b, a - c, b - a], axis=1)
-        x, y, z = np.moveaxis(arms, -1, 0)
-        cross = np.stack([-z, y, z, -x, -y, x], axis=-1)
-        values = np.broadcast_to(cross[:, None], (len(face), 3, 3, 6)).ravel()
-        size = 3 * len(places)
-        raw = scipy.sparse.coo_array((values, (self._rows, self._columns)), shape=(size, size)).tocsr()
-        project = (np.eye(3) - normal[:, :, None] * normal[:, None, :]) / length[:, None, None]
-        return normal, _block_diagonal(project) @ raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +88,28 @@ class PhotometricState:
 
 @dataclass(frozen=True, slots=True)
 class _Shaded:
-    """Standardised residual of one view, its robust cost and weights, and what its derivatives need."""
+    """One photo evaluated at a state.
 
+    Attributes:
+        surface, normals_by_place: the sampled skin in the head's frame, and what moves its normals.
+        camera, turned: the same places and normals in the camera's frame.
+        observed, slopes: log light photographed, and its slope per pixel.
+        model: log albedo + log shading; per_light: derivative of the latter by the plain harmonic sum.
+        residual: standardised; trust, weight: of each sample before and after the robust loss; cost: robust.
+    """
+
+    surface: PointState
+    normals_by_place: scipy.sparse.csr_array
+    camera: Float[ndarray, "N 3"]
+    turned: Float[ndarray, "N 3"]
+    observed: Float[ndarray, "N 3"]
+    slopes: Float[ndarray, "N 3 2"]
+    model: Float[ndarray, "N 3"]
+    per_light: Float[ndarray, "N 3"]
     residual: Float[ndarray, "N 3"]
-    cost: float
+    trust: Float[ndarray, " N"]
     weight: Float[ndarray, " N"]
-    jacobian: tuple[Float[ndarray, "M P"], Int[ndarray, " P"]] | None
+    cost: float
 
 
 class PhotometricProblem:
@@ -199,14 +161,12 @@ class PhotometricProblem:
         gradient[geometric:] += precision * deviation
         np.einsum("ii->i", hessian)[geometric:] += precision
         for index in range(len(self.views)):
-            shaded = self._shade(state, index, with_jacobian=True)
-            assert shaded.jacobian is not None
-            rows, columns = shaded.jacobian
+            shaded = self._shade(state, index)
+            used = np.flatnonzero(shaded.weight > 0)
+            rows, columns = self._jacobian(state, index, shaded, used), self._columns(index)
             cost += shaded.cost
-            used = shaded.weight > 0
-            residual = (shaded.residual[used] * np.sqrt(shaded.weight[used])[:, None]).ravel()
-            hessian[np.ix_(columns, columns)] += (rows.T @ rows).astype(np.float64)
-            gradient[columns] += rows.T @ residual
+            hessian[np.ix_(columns, columns)] += rows.T @ rows
+            gradient[columns] += rows.T @ (shaded.residual[used] * np.sqrt(shaded.weight[used])[:, None]).ravel()
         return Linearization(cost, gradient, hessian)
 
     def cost(self, state: PhotometricState) -> float:
@@ -219,7 +179,7 @@ class PhotometricProblem:
 
     def photometric_cost(self, state: PhotometricState) -> float:
         """The colours' part of the cost alone."""
-        return sum(self._shade(state, index, with_jacobian=False).cost for index in range(len(self.views)))
+        return sum(self._shade(state, index).cost for index in range(len(self.views)))
 
     def move(self, state: PhotometricState, step: Float[ndarray, " P"]) -> PhotometricState:
         """Take a step."""
@@ -237,109 +197,93 @@ class PhotometricProblem:
         """What the landmark problem blocks, and all of it where only colours are looked for."""
         blocked = np.zeros(self.size, bool)
         geometric = self.landmarks.size
-        blocked[:geometric] = (
-            self.landmarks.blocked(state.landmarks, gradient[:geometric]) if self.moves else True
-        )
+        blocked[:geometric] = self.landmarks.blocked(state.landmarks, gradient[:geometric]) if self.moves else True
         return blocked
 
-    def predicted_log(self, state: PhotometricState, index: int) -> Float[ndarray, "N 3"]:
-        """Log light that each sample vertex should send to one photo."""
-        view = state.landmarks.views[index]
-        places = self._places(state, view)
-        normals, _ = self.skin.normals(places)
-        log_shading, _ = self._log_shading(normals @ view.rotation.T, state.lights[index], index)
-        return state.tones[index] * (self._log_albedo(state) + log_shading)
-
-    def pixels(self, state: PhotometricState, index: int) -> Float[ndarray, "N 2"]:
-        """Where each sample vertex is seen in one photo."""
-        view = state.landmarks.views[index]
-        camera = self._places(state, view) @ view.rotation.T + view.translation
-        return camera[:, :2] / camera[:, 2:] * self._focal(view, index) + self._centre(index)
-
-    def weights(self, state: PhotometricState, index: int) -> Float[ndarray, " N"]:
-        """How much each sample vertex counts in one photo after the robust loss, 0 to its area's weight."""
-        return self._shade(state, index, with_jacobian=False).weight
+    def compared(
+        self, state: PhotometricState, index: int
+    ) -> tuple[Float[ndarray, "N 3"], Float[ndarray, "N 3"], Float[ndarray, " N"]]:
+        """Log light photographed and predicted at each sample of one photo, and its weight without the robust loss."""
+        shaded = self._shade(state, index)
+        return shaded.observed, state.tones[index] * shaded.model, shaded.trust
 
     def noise_factor(self, state: PhotometricState, index: int) -> float:
         """How many times larger the usual residual of one photo is than the noise says, at least 1."""
-        shaded, photo = self._shade(state, index, with_jacobian=False), self.views[index]
-        counted = shaded.weight > 0
-        if not counted.any():
+        shaded = self._shade(state, index)
+        if not shaded.trust.any():
             return 1.0
-        squared = np.sum(shaded.residual[counted] ** 2, axis=1)
-        trust = (self.skin.weight * photo.visible)[counted]
+        squared = np.sum(shaded.residual**2, axis=1)
         order = np.argsort(squared)
-        middle = np.searchsorted(np.cumsum(trust[order]), trust.sum() / 2)
-        return max(photo.noise_factor * float(np.sqrt(squared[order][middle] / MEDIAN_SQUARE)), 1.0)
+        passed = np.cumsum(shaded.trust[order])
+        middle = squared[order][np.searchsorted(passed, passed[-1] / 2)]
+        return max(self.views[index].noise_factor * float(np.sqrt(middle / MEDIAN_SQUARE)), 1.0)
 
-    def _places(self, state: PhotometricState, view: ViewState) -> Float[ndarray, "N 3"]:
-        coefficients = np.concatenate([state.landmarks.identity, view.expression])
-        return self.skin.points.evaluate(coefficients, view.turns).points
-
-    def _log_albedo(self, state: PhotometricState) -> Float[ndarray, "N 3"]:
-        return self.albedo.mean + np.tensordot(state.albedo, self.albedo.basis, axes=1)
-
-    def _focal(self, view: ViewState, index: int) -> Float[ndarray, " 2"]:
-        return np.diag(self.landmarks.views[index].intrinsics)[:2] * np.exp(view.log_focal)
-
-    def _centre(self, index: int) -> Float[ndarray, " 2"]:
-        return self.landmarks.views[index].intrinsics[:2, 2]
-
-    def _shade(self, state: PhotometricState, index: int, *, with_jacobian: bool) -> _Shaded:
-        view, photo = state.landmarks.views[index], self.views[index]
+    def _shade(self, state: PhotometricState, index: int) -> _Shaded:
+        view, photo, evidence = state.landmarks.views[index], self.views[index], self.landmarks.views[index]
         coefficients = np.concatenate([state.landmarks.identity, view.expression])
         surface = self.skin.points.evaluate(coefficients, view.turns)
         normals, normals_by_place = self.skin.normals(surface.points)
-        arms = surface.points @ view.rotation.T
-        camera = arms + view.translation
-        depth = camera[:, 2:]
-        focal = self._focal(view, index)
-        normalized = camera[:, :2] / depth
-        observed, slopes, inside = photo.image.sample(normalized * focal + self._centre(index))
-        turned = normals @ view.rotation.T
+        camera, turned = surface.points @ view.rotation.T + view.translation, normals @ view.rotation.T
+        matrix = view.intrinsics(evidence)
+        pixels = camera[:, :2] / camera[:, 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
+        observed, slopes, inside = photo.image.sample(pixels)
         log_shading, per_light = self._log_shading(turned, state.lights[index], index)
-        tone = float(state.tones[index])
-        model = self._log_albedo(state) + log_shading
-        whiten = self._whiten / photo.noise_factor
-        residual = (observed - tone * model) @ whiten.T
+        model = self.albedo.log(state.albedo) + log_shading
+        residual = (observed - state.tones[index] * model) @ self._whiten.T / photo.noise_factor
         trust = self._share * self.skin.weight * photo.visible * inside
-        squared = np.sum(residual**2, axis=1)
-        scale = self._robust_scale**2
-        cost = 0.5 * float(trust @ (scale * np.log1p(squared / scale)))
-        weight = trust / (1 + squared / scale)
-        if not with_jacobian:
-            return _Shaded(residual, cost, weight, None)
+        squared, scale = np.sum(residual**2, axis=1), self._robust_scale**2
+        return _Shaded(
+            surface=surface,
+            normals_by_place=normals_by_place,
+            camera=camera,
+            turned=turned,
+            observed=observed,
+            slopes=slopes,
+            model=model,
+            per_light=per_light,
+            residual=residual,
+            trust=trust,
+            weight=trust / (1 + squared / scale),
+            cost=0.5 * float(trust @ (scale * np.log1p(squared / scale))),
+        )
 
-        used = np.flatnonzero(weight > 0)
-        root = np.sqrt(weight[used])[:, None, None] * whiten
-        by_pixel = root @ slopes[used]
-        by_camera = np.empty((len(used), 3, 3))
-        by_camera[:, :, :2] = by_pixel * (focal / depth[used])[:, None]
-        by_camera[:, :, 2] = -np.einsum("nck,nk->nc", by_pixel, normalized[used] * (focal / depth[used]))
-        slope = np.einsum("nkx,kc->ncx", harmonics_slope(turned[used]), state.lights[index])
-        by_turned = -tone * (root @ (per_light[used][:, :, None] * slope))
+    def _jacobian(
+        self, state: PhotometricState, index: int, shaded: _Shaded, used: Int[ndarray, " M"]
+    ) -> Float[ndarray, "3*M Q"]:
+        """Derivative of the weighted residuals of the samples in use by the unknowns in `_columns`."""
+        view, tone = state.landmarks.views[index], state.tones[index]
+        whiten = self._whiten / self.views[index].noise_factor
+        root = np.sqrt(shaded.weight[used])[:, None, None] * whiten
         blocks: list[ndarray] = []
         if self.moves:
-            # One sparse matrix from the places of vertices to the residuals, for a single product with the basis.
-            spread = scipy.sparse.csr_array(
-                (np.ones(len(used) * 3), (np.arange(len(used) * 3), (3 * used[:, None] + np.arange(3)).ravel())),
-                shape=(len(used) * 3, 3 * len(normals)),
-            )
-            by_place = _block_diagonal(by_camera @ view.rotation) @ spread
-            by_place = by_place + _block_diagonal(by_turned @ view.rotation) @ (spread @ normals_by_place)
-            points = len(surface.points)
-            blocks.append(by_place @ surface.by_coefficient.reshape(3 * points, -1))
-            blocks.append(by_place @ surface.by_rotation.reshape(3 * points, -1))
-            by_turn = -by_camera @ cross_matrix(arms[used]) - by_turned @ cross_matrix(turned[used])
-            by_focal = np.einsum("nck,nk->nc", by_pixel, normalized[used] * focal)
-            pose = np.concatenate([by_turn, by_camera, by_focal[:, :, None]], axis=2)
-            blocks.append(pose.reshape(-1, 7))
+            focal = np.diag(view.intrinsics(self.landmarks.views[index]))[:2]
+            camera, turned = shaded.camera[used], shaded.turned[used]
+            normalized, depth = camera[:, :2] / camera[:, 2:], camera[:, 2:]
+            by_pixel = root @ shaded.slopes[used]
+            by_camera = np.empty((len(used), 3, 3))
+            by_camera[:, :, :2] = by_pixel * (focal / depth)[:, None]
+            by_camera[:, :, 2] = -np.einsum("nck,nk->nc", by_pixel, normalized * (focal / depth))
+            slope = np.einsum("nkx,kc->ncx", harmonics_slope(turned), state.lights[index])
+            by_turned = -tone * (root @ (shaded.per_light[used][:, :, None] * slope))
+            # One sparse matrix from the places of all samples to the residuals, for a single product with the basis.
+            rows = (3 * used[:, None] + np.arange(3)).ravel()
+            ones, count = np.ones(len(rows)), 3 * len(shaded.camera)
+            chosen = scipy.sparse.csr_array((ones, (np.arange(len(rows)), rows)), shape=(len(rows), count))
+            by_place = block_diagonal(by_camera @ view.rotation) @ chosen
+            by_place = by_place + block_diagonal(by_turned @ view.rotation) @ (chosen @ shaded.normals_by_place)
+            blocks.append(by_place @ shaded.surface.by_coefficient.reshape(count, -1))
+            blocks.append(by_place @ shaded.surface.by_rotation.reshape(count, -1))
+            arms = camera - view.translation
+            by_turn = -by_camera @ cross_matrix(arms) - by_turned @ cross_matrix(turned)
+            by_focal = np.einsum("nck,nk->nc", by_pixel, normalized * focal)
+            blocks.append(np.concatenate([by_turn, by_camera, by_focal[:, :, None]], axis=2).reshape(-1, 7))
+        per_light, basis = root * shaded.per_light[used][:, None, :], harmonics(shaded.turned[used])
         # Columns in the order of lights.ravel(): harmonic first, then channel.
-        by_light = (root * per_light[used][:, None, :])[:, :, None, :] * harmonics(turned[used])[:, None, :, None]
+        by_light = per_light[:, :, None, :] * basis[:, None, :, None]
         blocks.append(-tone * by_light.reshape(-1, LIGHT_SIZE))
-        blocks.append(-(root @ model[used][:, :, None]).reshape(-1, 1))
+        blocks.append(-(root @ shaded.model[used][:, :, None]).reshape(-1, 1))
         blocks.append(-tone * (root @ self._albedo_columns[used]).reshape(-1, len(self.albedo.basis)))
-        return _Shaded(residual, cost, weight, (np.concatenate(blocks, axis=1), self._columns(index)))
+        return np.concatenate(blocks, axis=1)
 
     def _columns(self, index: int) -> Int[ndarray, " Q"]:
         """Unknowns that one photo's colours depend on, in the order of the Jacobian's columns."""
@@ -382,9 +326,3 @@ def _channel_root(brightness: float, colour: float) -> Float[ndarray, "3 3"]:
     """Root of the covariance of log RGB errors: one part common to the channels, one of their differences."""
     common = np.full((3, 3), 1 / 3)
     return brightness * np.sqrt(3) * common + colour * (np.eye(3) - common)
-
-
-def _block_diagonal(blocks: Float[ndarray, "N 3 3"]) -> scipy.sparse.csr_array:
-    count = len(blocks)
-    return scipy.sparse.bsr_array((blocks, np.arange(count), np.arange(count + 1)), shape=(3 * count, 3 * count)).tocsr()
-

@@ -1,10 +1,10 @@
-"""The low-rank albedo of the open head: how skin, brows, lips and stubble vary between people, as the photometric fit needs it.
+"""The low-rank albedo of the open head: how skin, brows, lips and stubble vary between people.
 
     python flame_assets/build/build_albedo.py [--looks 4000]
 
-Paints many random people (`paint.random_look`, skin from very light to very dark) onto the mean head, adds smooth uneven
-colour and the shade of creases, and keeps the principal components of the LOGARITHM of linear RGB, where light and
-albedo add up. Writes flame_assets/open_albedo.npz; deterministic by seed, no outside data.
+The photometric fit needs it. Paints many random people (`paint.random_look`, skin from very light to very dark) onto
+the mean head, adds smooth uneven colour and the shade of creases, and keeps the principal components of the LOGARITHM
+of linear RGB, where light and albedo add up. Writes flame_assets/open_albedo.npz; no outside data.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def main() -> None:
     _, values, directions = np.linalg.svd((flat - mean) / np.sqrt(len(flat) - 1), full_matrices=False)
     share = np.cumsum(values**2) / np.sum(values**2)
     rest = np.sqrt(np.mean(np.sum(values[COMPONENTS:] ** 2) / flat.shape[1]))
-    print(f"{COMPONENTS} components hold {100 * share[COMPONENTS - 1]:.1f} % of the variance; {rest:.3f} (log) RMS is left")
+    kept = 100 * share[COMPONENTS - 1]
+    print(f"{COMPONENTS} components hold {kept:.1f} % of the variance; {rest:.3f} (log) RMS is left")
     basis = (values[:COMPONENTS, None] * directions[:COMPONENTS]).reshape(COMPONENTS, -1, 3)
     arguments.out.write_bytes(save_albedo(AlbedoBasis(vertices, mean.reshape(-1, 3), basis)))
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e3:.0f} kB, {len(vertices)} vertices")

@@ -1,5 +1,7 @@
 """Exact projections of drawn heads: what a perfect detector would see."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
@@ -17,7 +19,12 @@ def draw_identity(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
     return rng.normal(size=model.identity_size)
 
 
-def observe(
+def observe(model: HeadModel, identity: np.ndarray, rng: np.random.Generator, **how: Any) -> Observation:
+    """The observation of `observe_posed` alone."""
+    return observe_posed(model, identity, rng, **how)[0]
+
+
+def observe_posed(
     model: HeadModel,
     identity: np.ndarray,
     rng: np.random.Generator,
@@ -27,24 +34,32 @@ def observe(
     eyes: np.ndarray | None = None,
     known_focal: bool = True,
     angle: float = 40.0,
-) -> Observation:
-    """One photo: random pose within `angle` degrees, 24 to 85 mm equivalent, noise as a share of the eye distance."""
+    size: tuple[int, int] = SIZE,
+) -> tuple[Observation, np.ndarray]:
+    """One photo: random pose within `angle` degrees, 24 to 85 mm equivalent, noise as a share of the eye distance.
+
+    Returns:
+        What was detected, and (4, 4) camera_from_head.
+    """
     geometry = model(
         identity=torch.as_tensor(identity)[None],
         expression=None if expression is None else torch.as_tensor(expression)[None],
         eyes=None if eyes is None else torch.as_tensor(eyes)[None],
     )
     points = model.points("mediapipe_478", geometry)[0].double().numpy()
-    focal = np.exp(rng.uniform(np.log(24), np.log(85))) / 43.27 * np.hypot(*SIZE)
-    matrix = np.array([[focal, 0, SIZE[0] / 2], [0, focal, SIZE[1] / 2], [0, 0, 1.0]])
+    focal = np.exp(rng.uniform(np.log(24), np.log(85))) / 43.27 * np.hypot(*size)
+    matrix = np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1.0]])
     axis = rng.normal(size=3)
     turn = Rotation.from_rotvec(np.deg2rad(rng.uniform(0, angle)) * axis / np.linalg.norm(axis)).as_matrix()
-    distance = focal * 0.15 / (rng.uniform(0.3, 0.6) * SIZE[0])
-    camera = points @ (np.diag([1.0, -1.0, -1.0]) @ turn).T + [*rng.uniform(-0.02, 0.02, 2), distance]
+    distance = focal * 0.15 / (rng.uniform(0.3, 0.6) * size[0])
+    pose = np.eye(4)
+    pose[:3, :3] = np.diag([1.0, -1.0, -1.0]) @ turn
+    pose[:3, 3] = [*rng.uniform(-0.02, 0.02, 2), distance]
+    camera = points @ pose[:3, :3].T + pose[:3, 3]
     pixels = camera[:, :2] / camera[:, 2:] * focal + matrix[:2, 2]
     eye_distance = float(np.linalg.norm(pixels[468] - pixels[473]))
     pixels += noise * eye_distance * rng.normal(size=pixels.shape)
-    intrinsics = Intrinsics(matrix, SIZE, 0.0, "given") if known_focal else intrinsics_prior(SIZE)
+    intrinsics = Intrinsics(matrix, size, 0.0, "given") if known_focal else intrinsics_prior(size)
     landmarks = FaceLandmarks(
         points=np.column_stack([pixels, np.full(len(pixels), np.nan)]),
         confidence=np.ones(len(pixels)),
@@ -53,9 +68,9 @@ def observe(
         topology="mediapipe_478",
         detector="mediapipe",
         licence="Apache-2.0",
-        image_size=SIZE,
+        image_size=size,
     )
-    return Observation(landmarks, intrinsics)
+    return Observation(landmarks, intrinsics), pose
 
 
 def face_error(model: HeadModel, fitted: np.ndarray, true: np.ndarray) -> float:
