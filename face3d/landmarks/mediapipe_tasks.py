@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from face3d.errors import CorruptAssetError, DependencyError
+from face3d.landmarks.mediapipe_results import FoundFace, call_of
 from face3d.landmarks.search import FaceCandidate
 
 __all__ = ["FaceFinder", "MeshReading", "MeshTracker"]
@@ -131,19 +132,20 @@ class MeshTracker:
             output_facial_transformation_matrixes=True,
         )
         with _corrupt_if_refused(model_path), _quiet():
-            self._task = vision.FaceLandmarker.create_from_options(options)
-        self.close = _closed_in_time(self, self._task)
+            task = vision.FaceLandmarker.create_from_options(options)
+        self.close = _closed_in_time(self, task)
+        self._call = call_of(task)
         self._run = _QuietAtFirst()
         self._clock_ms = 0
 
     def read(self, image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
         """The faces of a single RGB image."""
-        return _readings(self._run(lambda: self._task.detect(_to_mediapipe(image))), image)
+        return _readings(self._run(lambda: self._call(_to_mediapipe(image), None)), image)
 
     def read_next(self, image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
         """The faces of the next RGB frame of a video, looked for where they were in the one before; not smoothed."""
         self._clock_ms += UNSMOOTHED_STEP_MS
-        return _readings(self._run(lambda: self._task.detect_for_video(_to_mediapipe(image), self._clock_ms)), image)
+        return _readings(self._run(lambda: self._call(_to_mediapipe(image), self._clock_ms)), image)
 
     def forget(self) -> None:
         """Let the next `read_next` depend on nothing read before: on a blank image the model loses its face."""
@@ -184,16 +186,14 @@ def _close(task: Any) -> None:
         task.close()
 
 
-def _readings(result: Any, image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
+def _readings(found: list[FoundFace], image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
     height, width = image.shape[:2]
     readings = []
-    for landmarks, curves, transform in zip(
-        result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True
-    ):
-        points = np.array([(mark.x, mark.y, mark.z) for mark in landmarks], dtype=np.float64) * (width, height, width)
+    for landmarks, curves, transform in found:
+        points = landmarks * (width, height, width)
         points[:, :2] += PIXEL_SHIFT
-        names = {curve.category_name: float(curve.score) for curve in curves if curve.category_name != "_neutral"}
-        readings.append(MeshReading(points, names, np.array(transform, dtype=np.float64)))
+        curves.pop("_neutral", None)
+        readings.append(MeshReading(points, curves, transform))
     return readings
 
 

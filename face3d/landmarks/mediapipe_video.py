@@ -43,11 +43,14 @@ SEARCH_SECONDS = 0.25
 THOROUGH_SECONDS = 0.5
 """Between searches in tiles while no face is followed."""
 
-FIRST_CHECKS = 4
-"""Crops that a face is read in at first to measure the bias; as many as `MediaPipeDetector.detect` averages."""
+FIRST_CHECKS = 2
+"""Crops that a new face is read in at once to measure the bias: a straight one and a mirrored one."""
+
+EARLY_CHECKS = 6
+"""How many such readings follow each other closely, `CHECK_TAKES` frames apart."""
 
 CHECK_EVERY = 24
-"""Frames from one further such reading to the next; half as many until eight have been made."""
+"""Frames from one to the next after that."""
 
 CHECK_TAKES = 2
 """Frames after which its result counts: always as many, so that results do not depend on how fast the machine is."""
@@ -84,6 +87,7 @@ class _Follower:
         missed: checks in a row that did not see it.
         bias: mean of what is to be taken off `points`, upright and relative to the face's side.
         checks: how many readings that is the mean of.
+        first_checks: readings for it that are being made since it was found.
         check: a reading that is being made, the points that it is compared with, and the frame in which it counts.
     """
 
@@ -96,6 +100,7 @@ class _Follower:
     missed: int = 0
     bias: Float[np.ndarray, "478 3"] = field(default_factory=lambda: np.zeros((478, 3)))
     checks: int = 0
+    first_checks: tuple[Future[MeshReading | None], ...] = ()
     check: tuple[Future[MeshReading | None], Float[np.ndarray, "478 3"], int] | None = None
 
 
@@ -116,7 +121,6 @@ class FaceFollowers:
 
     def forget(self) -> None:
         """Follow nothing any more: the next frame has nothing to do with those before."""
-        self._aside.submit(lambda: None).result()
         for follower in self._followers:
             self._release(follower)
         self._followers = []
@@ -154,7 +158,8 @@ class FaceFollowers:
 
     def _release(self, follower: _Follower) -> None:
         """Keep the model of a face that is followed no more for another."""
-        follower.mesh.forget()
+        # Done before any other face is found, as finding it takes the same thread.
+        self._aside.submit(follower.mesh.forget)
         self._idle.append(follower.mesh)
 
     def _follow(self, follower: _Follower, image: Image) -> MeshReading | None:
@@ -184,15 +189,14 @@ class FaceFollowers:
         choice of crop, some the model's preference for one side, which is another in the mirrored image.
         """
         if follower.frames == 0:
-            for number in range(FIRST_CHECKS):
-                reading = self._aside.submit(self._reader.read_again, image, follower.points, number).result()
-                _take_in(follower, reading, follower.points)
-            return follower.checks > FIRST_CHECKS // 2
+            for reading in follower.first_checks:
+                _take_in(follower, reading.result(), follower.points)
+            return follower.checks > 0
         if follower.check is not None and follower.frames >= follower.check[2]:
             future, points, _ = follower.check
             follower.check = None
             _take_in(follower, future.result(), points)
-        if follower.frames % (CHECK_EVERY if follower.checks >= CHECKS_REMEMBERED else CHECK_EVERY // 2) == 0:
+        if follower.frames % (CHECK_EVERY if follower.checks >= EARLY_CHECKS else CHECK_TAKES) == 0:
             number = follower.checks % len(CROP_VARIATIONS)
             future = self._aside.submit(self._reader.read_again, image, follower.points, number)
             follower.check = future, follower.points, follower.frames + CHECK_TAKES
@@ -224,7 +228,12 @@ class FaceFollowers:
             return None
         centre, side, _ = face_frame(confirmed[0].points)
         mesh = self._idle.pop() if self._idle else MeshTracker(self._model_path, max_faces=1, video=True)
-        follower = _Follower(mesh, _window(centre, side, image), (centre, side), confirmed[0].points, confirmed[1])
+        checks = tuple(
+            self._aside.submit(self._reader.read_again, image, confirmed[0].points, number)
+            for number in range(FIRST_CHECKS)
+        )
+        window, (points, score) = _window(centre, side, image), (confirmed[0].points, confirmed[1])
+        follower = _Follower(mesh, window, (centre, side), points, score, first_checks=checks)
         # A model without memory looks for the face through BlazeFace first; the second reading is led by landmarks.
         _read_window(mesh, image, follower.window)
         reading = self._follow(follower, image)
