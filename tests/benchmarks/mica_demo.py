@@ -22,19 +22,19 @@ from face3d.identity import read_mica
 ARRAYS = ("identity.npy", "kpt7.npy", "kpt68.npy")
 
 
-def differences(files: dict[str, bytes], theirs: Path) -> dict[str, float]:
+def differences(files: dict[str, bytes], folder: Path) -> dict[str, float]:
     """Largest absolute difference of each file's numbers from those of a result folder of the demo."""
     gaps = {}
     for name in ARRAYS:
-        ours = np.load(io.BytesIO(files[name]), allow_pickle=False)
-        gaps[name] = float(np.abs(ours - np.load(theirs / name, allow_pickle=False)).max())
-    meshes = [trimesh.load(source, file_type="ply", process=False) for source in _ply(files, theirs)]
-    gaps["mesh.ply"] = float(np.abs(meshes[0].vertices - meshes[1].vertices).max())
+        mine = np.load(io.BytesIO(files[name]), allow_pickle=False)
+        gaps[name] = float(np.abs(mine - np.load(folder / name, allow_pickle=False)).max())
+    ours, theirs = (trimesh.load_mesh(source, file_type="ply", process=False) for source in _ply(files, folder))
+    gaps["mesh.ply"] = float(np.abs(np.asarray(ours.vertices) - np.asarray(theirs.vertices)).max())
     return gaps
 
 
-def _ply(files: dict[str, bytes], theirs: Path) -> tuple[io.BytesIO, io.BytesIO]:
-    return io.BytesIO(files["mesh.ply"]), io.BytesIO((theirs / "mesh.ply").read_bytes())
+def _ply(files: dict[str, bytes], folder: Path) -> tuple[io.BytesIO, io.BytesIO]:
+    return io.BytesIO(files["mesh.ply"]), io.BytesIO((folder / "mesh.ply").read_bytes())
 
 
 def main() -> None:
