@@ -177,7 +177,7 @@ def arcface_features(
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Convolve in float32 on GPUs too: TF32, PyTorch's default there, errs by a thousandth over a hundred layers."""
-    convolution = torch.backends.cudnn.conv
+    convolution = torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = convolution.fp32_precision
     if device.type == "cuda":
         convolution.fp32_precision = "ieee"
