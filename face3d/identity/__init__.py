@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from face3d.identity.encoder import FaceEncoder, encode_face, encoder_assets, open_encoder, similarity
+
+__all__ = [
+    "FaceEncoder",
+    "encode_face",
+    "encoder_assets",
+    "open_encoder",
+    "similarity",
+]

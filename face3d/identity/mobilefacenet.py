@@ -20,8 +20,8 @@ __all__ = ["CROP_SIZE", "FEATURES", "MobileFaceNet", "MobileFaceNetEncoder", "lo
 
 CROP_SIZE = 112
 FEATURES = 192
-BATCH = 16
-"""Crops that go through at once; larger batches are no faster on a CPU and take more memory."""
+BATCH = 8
+"""Crops that go through at once; with more, the layers' values no longer fit into a CPU's caches."""
 
 BOTTLENECKS = (
     (64, 128, 64, 2),
@@ -80,16 +80,32 @@ class Bottleneck(nn.Module):
         return changed + values if self.skips else changed
 
 
+class Convolution(nn.Conv2d):
+    """A convolution that goes through oneDNN on a CPU.
+
+    PyTorch's own choice on one thread is a path that takes about 1.5 times as long for this network.
+    """
+
+    def forward(self, values: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H2 W2"]:
+        """The next layer's values."""
+        if values.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+            return super().forward(values)
+        assert isinstance(self.padding, tuple)
+        return torch.mkldnn_convolution(
+            values, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
+
+
 def _convolution(channels: int, out: int, size: int, *, stride: int = 1) -> nn.Module:
-    return _padded(nn.Conv2d(channels, out, size, stride))
+    return _padded(Convolution(channels, out, size, stride))
 
 
 def _depthwise(channels: int, size: int, *, stride: int = 1, padded: bool = True) -> nn.Module:
-    layer = nn.Conv2d(channels, channels, size, stride, groups=channels)
+    layer = Convolution(channels, channels, size, stride, groups=channels)
     return _padded(layer) if padded else layer
 
 
-def _padded(layer: nn.Conv2d) -> nn.Module:
+def _padded(layer: Convolution) -> nn.Module:
     """TensorFlow's padding SAME for the sides that occur here, which are even where the stride is two.
 
     Stride 2 on an even side lacks one row for a 3 x 3 kernel; TensorFlow puts it behind, PyTorch would put it in front.
@@ -268,9 +284,13 @@ class MobileFaceNetEncoder:
         Args:
             crops: RGB.
 
+        Returns:
+            One row per crop, in their order.
+
         Raises:
             InputError: another shape or type.
         """
+        crops = np.asarray(crops)
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (CROP_SIZE, CROP_SIZE, 3):
             raise InputError(
                 f"MobileFaceNet takes uint8 crops (B, {CROP_SIZE}, {CROP_SIZE}, 3), not {crops.dtype} {crops.shape}"
