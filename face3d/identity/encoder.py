@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,7 +14,7 @@ from face3d.errors import ArgumentError, InputError
 from face3d.identity.mobilefacenet import MobileFaceNetEncoder
 from face3d.landmarks import FaceLandmarks, face_crop
 
-__all__ = ["FaceEncoder", "encode_face", "encoder_assets", "open_encoder", "similarity"]
+__all__ = ["FaceEncoder", "encode_faces", "encoder_assets", "open_encoder", "similarity"]
 
 
 @runtime_checkable
@@ -59,8 +60,8 @@ def encoder_assets(name: str = "mobilefacenet") -> tuple[AssetUse, ...]:
     return (assets.use_of(assets.obtain(name)),)
 
 
-def encode_face(
-    encoder: FaceEncoder, image: UInt8[np.ndarray, "H W 3"], faces: list[FaceLandmarks]
+def encode_faces(
+    encoder: FaceEncoder, image: UInt8[np.ndarray, "H W 3"], faces: Sequence[FaceLandmarks]
 ) -> Float32[np.ndarray, "B D"]:
     """Features of faces that a landmark detector found in an RGB image, one row each.
 
