@@ -16,21 +16,24 @@ from typing import TYPE_CHECKING, Any
 from face3d.errors import Face3DError
 
 if TYPE_CHECKING:
+    from face3d.align import align
+    from face3d.failures import Failure
     from face3d.head import HeadGeometry, HeadModel, load_head
     from face3d.landmarks import FaceLandmarks
     from face3d.media import Photo
-    from face3d.reconstruct import Failure, reconstruct
+    from face3d.reconstruct import reconstruct
     from face3d.reconstruction import Reconstruction
 
 __version__ = "0.1.0"
 
 _HOME_OF = {
     "FaceLandmarks": "face3d.landmarks",
-    "Failure": "face3d.reconstruct",
+    "Failure": "face3d.failures",
     "HeadGeometry": "face3d.head",
     "HeadModel": "face3d.head",
     "Photo": "face3d.media",
     "Reconstruction": "face3d.reconstruction",
+    "align": "face3d.align",
     "load_head": "face3d.head",
     "reconstruct": "face3d.reconstruct",
 }
@@ -44,6 +47,7 @@ __all__ = [
     "Photo",
     "Reconstruction",
     "__version__",
+    "align",
     "load_head",
     "reconstruct",
 ]

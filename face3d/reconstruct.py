@@ -7,23 +7,23 @@ Each face of each photo becomes a head of its own; with `same_person`, all photo
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, UInt8
 
 from face3d import assets
 from face3d.assets import AssetUse, LicencePolicy
 from face3d.camera import Intrinsics, choose_intrinsics
-from face3d.errors import ArgumentError, Face3DError, InputError, NoFaceError, OutputError
+from face3d.errors import ArgumentError, InputError, NoFaceError
 from face3d.export.mesh import Unit
 from face3d.export.result_folder import ResultFolders, ResultNames
+from face3d.failures import Failure, Failures
 from face3d.fit import Fit, FitOptions, Observation, PhotometricFit, fit_landmarks, fit_photometric
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
@@ -31,28 +31,19 @@ from face3d.identity import FaceEncoder, SamePersonCheck, encoder_assets
 from face3d.identity.same_person import find_person, open_check, tell_others
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
-from face3d.media import Photo, read_image
+from face3d.media import Photo
+from face3d.media.given_image import Image, as_photo, name_of
 from face3d.reconstruction import MESH_FORMATS, Reconstruction, write_reconstruction
 from face3d.render.texture import PosedPhoto, bake_texture
 from face3d.report import ResultIndex, check_pictures
 
 __all__ = ["Failure", "reconstruct"]
 
-Image: TypeAlias = str | Path | Photo | Shaped[np.ndarray, "H W *C"]
-
 PLAUSIBLE_PUPILLARY_DISTANCE = (0.03, 0.1)
 """Metres; people are 40 to 80 mm. Outside, the number is in another unit."""
 
 LONGEST_DISTANCE = 0.5
 """Metres between any two points of a head."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An input, or a face of it, that gave no result."""
-
-    source: str
-    error: Face3DError
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +132,7 @@ def reconstruct(
     if encoder is not None:
         uses = (*uses, *encoder_assets(encoder.name))
     options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
-    failures = _Failures(on_failure)
+    failures = Failures(on_failure)
     names = ResultNames()
     index = ResultIndex()
     results: list[Reconstruction] = []
@@ -169,16 +160,16 @@ def _sightings(
     detector: Detector,
     intrinsics: Intrinsics | Sequence[float] | Float[np.ndarray, "3 3"] | None,
     fov: float | None,
-    failures: _Failures,
+    failures: Failures,
     *,
     largest_only: bool,
     progress: bool,
 ) -> Iterator[_Sighting]:
     """Find the faces of each photo; what cannot be used is reported and passed over."""
     for image in _shown(images, progress):
-        with failures.of(_name_of(image)):
+        with failures.of(name_of(image)):
             start = time.perf_counter()
-            photo = _as_photo(image)
+            photo = as_photo(image)
             camera = choose_intrinsics(photo, intrinsics=intrinsics, fov=fov)
             read = time.perf_counter()
             faces = detector.detect(photo.pixels)
@@ -320,22 +311,6 @@ def _head_use(head: str | Path, model: HeadModel) -> AssetUse:
     return assets.use_of(added) if added else assets.use_of_own_head(model.name, model.licence, Path(head))
 
 
-class _Failures:
-    """Lets the other inputs go on when one gives no result, if somebody wants to hear of it."""
-
-    def __init__(self, report: Callable[[Failure], None] | None) -> None:
-        self._report = report
-
-    @contextlib.contextmanager
-    def of(self, source: str) -> Iterator[None]:
-        try:
-            yield
-        except (InputError, OutputError) as error:
-            if self._report is None:
-                raise
-            self._report(Failure(source, error))
-
-
 def _check_arguments(
     images: Sequence[Image], formats: Sequence[str], unit: Unit, device: str, pupillary_distance: float | None
 ) -> None:
@@ -375,18 +350,6 @@ def _shown(images: Sequence[Image], progress: bool) -> Iterable[Image]:
     from rich.progress import track
 
     return track(images, "reconstructing", console=Console(stderr=True), transient=True)
-
-
-def _as_photo(image: Image) -> Photo:
-    if isinstance(image, Photo):
-        return image
-    return Photo.from_array(image) if isinstance(image, np.ndarray) else read_image(Path(image))
-
-
-def _name_of(image: Image) -> str:
-    if isinstance(image, Photo):
-        return image.name
-    return "the given array" if isinstance(image, np.ndarray) else str(image)
 
 
 def _area(face: FaceLandmarks) -> float:

@@ -280,6 +280,9 @@ def write_reconstruction(
         write_image(folder / TEXTURE_FILE, result.texture)
         if "obj" in formats:
             (folder / MATERIAL_FILE).write_bytes(export_mtl())
+    colours: dict[str, Any] = {}
+    if result.colours is not None:
+        colours = {"light": result.colours.light, "tone": np.array(result.colours.tone)}
     np.savez(
         folder / "parameters.npz",
         identity=result.identity,
@@ -290,7 +293,7 @@ def write_reconstruction(
         camera_from_head=result.camera_from_head,
         K=result.intrinsics.matrix,
         image_size=np.array(result.intrinsics.image_size),
-        **({} if result.colours is None else {"light": result.colours.light, "tone": result.colours.tone}),
+        **colours,
     )
     _write_json(folder / "landmarks.json", _landmarks_document(result))
     measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}

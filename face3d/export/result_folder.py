@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from face3d.errors import OutputError
@@ -24,17 +24,18 @@ class ResultNames:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def claim(self, stem: str, number: int | None = None) -> str:
+    def claim(self, stem: str, number: int | None = None, *, fits: Callable[[str], bool] = lambda name: True) -> str:
         """A name that no earlier result of this run has: `<stem>[_<number>]`, and `-2`, `-3`, ... where that is taken.
 
         Args:
             stem: of the input file.
             number: which of several faces of that input, from 1; None for an only face.
+            fits: whether a name may be taken; those that may not are left to others.
         """
         wanted = _shortened(stem.strip().lstrip(".") or "image") + ("" if number is None else f"_{number}")
         name, repeat = wanted, 1
         # Compared without case, as some file systems do.
-        while name.casefold() in self._taken:
+        while name.casefold() in self._taken or not fits(name):
             repeat += 1
             name = f"{wanted}-{repeat}"
         self._taken.add(name.casefold())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
+import scipy.linalg
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -118,8 +119,10 @@ def smooth_fields(points: Float[ndarray, "N 3"], lengths: tuple[float, ...]) -> 
     squared = ((points[:, None] - points[None]) ** 2).sum(axis=2)
     fields = []
     for length in lengths:
-        values, vectors = np.linalg.eigh(np.exp(-squared / (2 * length**2)))
-        fields.append((vectors * np.sqrt(values.clip(0) / len(lengths)))[:, : -FIELDS_PER_LENGTH - 1 : -1])
+        kernel = np.exp(-squared / (2 * length**2))
+        count = min(FIELDS_PER_LENGTH, len(points))
+        values, vectors = scipy.linalg.eigh(kernel, subset_by_index=(len(points) - count, len(points) - 1))
+        fields.append((vectors * np.sqrt(values.clip(0) / len(lengths)))[:, ::-1])
     return np.concatenate(fields, axis=1)
 
 

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from face3d.errors import ArgumentError
 
-__all__ = ["Detector", "FaceLandmarks", "Topology", "VideoClock", "confidence_inside"]
+__all__ = ["Detector", "FaceLandmarks", "Sighting", "Topology", "VideoClock", "confidence_inside"]
 
 Topology = Literal[
     "mediapipe_478",
@@ -25,6 +25,29 @@ Topology = Literal[
     "arcface_5",
 ]
 """Which points there are, see `face3d.landmarks.topologies`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """Where and when a face was seen.
+
+    Attributes:
+        source: the photo or video.
+        person: number of the face in a photo, from the left, or of the person in a video; from 1.
+        frame: number of the video's frame, from 0; None in a photo.
+        time: seconds since the video's first frame; None in a photo.
+        shot: number of the shot in the video, from 1.
+        interpolated: whether the points come from the frames around this one, in which the face was not seen.
+        smoothed: (N, 3) the points smoothed over time; None in a photo.
+    """
+
+    source: str
+    person: int
+    frame: int | None = None
+    time: float | None = None
+    shot: int = 1
+    interpolated: bool = False
+    smoothed: Float[np.ndarray, "N 3"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +69,7 @@ class FaceLandmarks:
         face_transform: (4, 4) from MediaPipe's canonical face (centimetres, +y up, +z towards the camera) to a virtual
             camera of 63 degrees vertical field of view that looks at the face, OpenGL axes; a rough head pose whose
             rotation alone is meaningful in the photo. None when the detector has none.
+        sighting: where and when, as `face3d.align` tells it; None from a detector.
         peak_heights: (N,) what a heatmap detector itself says of each point, in its own unit (FAN: height of the peak,
             summed over the image and its mirror image, so that 2 is sure). None when the detector has none.
     """
@@ -60,6 +84,7 @@ class FaceLandmarks:
     image_size: tuple[int, int]
     blendshapes: Mapping[str, float] | None = None
     face_transform: Float[np.ndarray, "4 4"] | None = None
+    sighting: Sighting | None = None
     peak_heights: Float[np.ndarray, " N"] | None = None
 
 
@@ -89,6 +114,10 @@ class VideoClock:
 
     def __init__(self) -> None:
         self._last: int | None = None
+
+    def restart(self) -> None:
+        """Another video begins."""
+        self._last = None
 
     def advance(self, timestamp_ms: int) -> None:
         """Take the next frame's timestamp.

@@ -134,6 +134,10 @@ class DlibDetector:
         self._clock.advance(timestamp_ms)
         return self.detect(image)
 
+    def start_shot(self) -> None:
+        """Let the next frame of `detect_video` begin another video; nothing is remembered of those before."""
+        self._clock.restart()
+
     def close(self) -> None:
         """Free the models; safe to call twice."""
         self._finder = self._predictor = None

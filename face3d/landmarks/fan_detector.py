@@ -205,6 +205,10 @@ class FanDetector:
         self._clock.advance(timestamp_ms)
         return self.detect(image)
 
+    def start_shot(self) -> None:
+        """Let the next frame of `detect_video` begin another video; nothing is remembered of those before."""
+        self._clock.restart()
+
     def close(self) -> None:
         """Free the networks; safe to call twice."""
         self._heatmaps = self._depth = self._find = None

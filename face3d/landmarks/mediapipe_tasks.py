@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from face3d.errors import CorruptAssetError, DependencyError
+from face3d.landmarks.mediapipe_results import FoundFace, call_of
 from face3d.landmarks.search import FaceCandidate
 
 __all__ = ["FaceFinder", "MeshReading", "MeshTracker"]
@@ -30,6 +31,17 @@ Measured on 11 photos: the same face at 60 to 240 pixels gives an offset of -0.5
 corner-based coordinates; adding 0.5 takes it away. (Inside its 256-pixel face crop there is another shift along x,
 0.2 % of the face's width, of opposite sign in the mirrored image: averaging mirrored crops removes that one.)
 """
+
+UNSMOOTHED_STEP_MS = 1_000_000
+"""Time between frames as MediaPipe is told it in a video of one face.
+
+In that mode it smooths its points over time (One-Euro with a cut-off of 0.05 Hz at rest), which on a talking face moves
+them by 0.8 % of the interocular distance. After 1000 s nothing of the frame before is left: its weight is 0.3 %. The
+clock, which counts in nanoseconds, lasts for 9 million frames.
+"""
+
+_BLANKS_TO_FORGET = 5
+"""Blank images that are shown at most; the first one was always enough."""
 
 _BOX_MODEL = "face_detector.tflite"
 """The BlazeFace member of face_landmarker.task; used by itself because the landmark task hides its scores."""
@@ -120,17 +132,27 @@ class MeshTracker:
             output_facial_transformation_matrixes=True,
         )
         with _corrupt_if_refused(model_path), _quiet():
-            self._task = vision.FaceLandmarker.create_from_options(options)
-        self.close = _closed_in_time(self, self._task)
+            task = vision.FaceLandmarker.create_from_options(options)
+        self.close = _closed_in_time(self, task)
+        self._call = call_of(task)
         self._run = _QuietAtFirst()
+        self._clock_ms = 0
 
     def read(self, image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
         """The faces of a single RGB image."""
-        return _readings(self._run(lambda: self._task.detect(_to_mediapipe(image))), image)
+        return _readings(self._run(lambda: self._call(_to_mediapipe(image), None)), image)
 
-    def read_frame(self, image: UInt8[np.ndarray, "H W 3"], timestamp_ms: int) -> list[MeshReading]:
-        """The faces of the next RGB frame of a video."""
-        return _readings(self._run(lambda: self._task.detect_for_video(_to_mediapipe(image), timestamp_ms)), image)
+    def read_next(self, image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
+        """The faces of the next RGB frame of a video, looked for where they were in the one before; not smoothed."""
+        self._clock_ms += UNSMOOTHED_STEP_MS
+        return _readings(self._run(lambda: self._call(_to_mediapipe(image), self._clock_ms)), image)
+
+    def forget(self) -> None:
+        """Let the next `read_next` depend on nothing read before: on a blank image the model loses its face."""
+        blank = np.zeros((64, 64, 3), dtype=np.uint8)
+        for _ in range(_BLANKS_TO_FORGET):
+            if not self.read_next(blank):
+                return
 
 
 class _QuietAtFirst:
@@ -164,16 +186,14 @@ def _close(task: Any) -> None:
         task.close()
 
 
-def _readings(result: Any, image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
+def _readings(found: list[FoundFace], image: UInt8[np.ndarray, "H W 3"]) -> list[MeshReading]:
     height, width = image.shape[:2]
     readings = []
-    for landmarks, curves, transform in zip(
-        result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True
-    ):
-        points = np.array([[mark.x * width, mark.y * height, mark.z * width] for mark in landmarks], dtype=np.float64)
+    for landmarks, curves, transform in found:
+        points = landmarks * (width, height, width)
         points[:, :2] += PIXEL_SHIFT
-        names = {curve.category_name: float(curve.score) for curve in curves if curve.category_name != "_neutral"}
-        readings.append(MeshReading(points, names, np.array(transform, dtype=np.float64)))
+        curves.pop("_neutral", None)
+        readings.append(MeshReading(points, curves, transform))
     return readings
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-__all__ = ["FaceCandidate", "Tile", "merge", "shrunk", "tiles"]
+__all__ = ["FaceCandidate", "Tile", "covered_part", "merge", "shrunk", "tiles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,13 @@ def merge(boxes: Float[np.ndarray, "N 4"], scores: Float[np.ndarray, " N"], over
     """
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
-        if all(_covered(boxes[index], boxes[other]) <= overlap for other in kept):
+        if all(covered_part(boxes[index], boxes[other]) <= overlap for other in kept):
             kept.append(int(index))
     return np.array(kept, dtype=np.int64)
 
 
-def _covered(one: Float[np.ndarray, " 4"], other: Float[np.ndarray, " 4"]) -> float:
+def covered_part(one: Float[np.ndarray, " 4"], other: Float[np.ndarray, " 4"]) -> float:
+    """How much of the smaller of two boxes the other covers, 0 to 1."""
     shared = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     smaller = min(np.prod(one[2:] - one[:2]), np.prod(other[2:] - other[:2]))
     return float(np.prod(np.maximum(shared, 0.0)) / smaller) if smaller > 0 else 0.0

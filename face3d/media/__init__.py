@@ -2,6 +2,7 @@
 
 from face3d.media.image_file import read_image, write_image
 from face3d.media.photo import Photo, as_rgb
+from face3d.media.video import VideoFrame, open_video
 from face3d.media.whole_file import write_whole
 
-__all__ = ["Photo", "as_rgb", "read_image", "write_image", "write_whole"]
+__all__ = ["Photo", "VideoFrame", "as_rgb", "open_video", "read_image", "write_image", "write_whole"]

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from face3d.errors import InputError, OutputError
+from face3d.media.first_bytes import first_bytes
 from face3d.media.photo import MAX_PIXELS, Photo, as_rgb, check_size
 from face3d.media.whole_file import write_whole
 
@@ -57,19 +58,24 @@ def read_image(path: Path | str) -> Photo:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"{path}: there is no such file; check the path")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name the image files in it, for example {path}/*.jpg")
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    if not head:
-        raise InputError(f"{path}: is empty; copy or download it again")
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and ".heic" not in Image.registered_extensions():
-        raise InputError(f"{path}: is a HEIC image, which is not read here; save it as JPEG or PNG")
+    head = first_bytes(path)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and not _reads_heic():
+        raise InputError(
+            f"{path}: is a HEIC image, which is not read here; `pip install pillow-heif`, or save it as JPEG or PNG"
+        )
+
+
+def _reads_heic() -> bool:
+    """Whether Pillow reads HEIC, by itself or by the optional package pillow-heif."""
+    if ".heic" not in Image.registered_extensions():
+        try:
+            import pillow_heif
+        except (ImportError, OSError):
+            return False
+        pillow_heif.register_heif_opener()
+    return True
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from face3d.media import Photo, read_image
 from face3d.render.texture import PosedPhoto, bake_texture
 from face3d.render.texture_chart import texture_surface
 from face3d.render.textured import textured_layer
-from tests.conftest import PHOTO_PACKAGES, download_photos
+from tests.conftest import PHOTO_PACKAGES, PHOTO_SUFFIXES, download_files
 
 FACE_REGIONS = ("face", "left_eyeball", "right_eyeball")
 
@@ -69,7 +69,7 @@ def package_photos(folder: Path) -> list[Photo]:
     """The astronaut, and every photo of the packages that can be read."""
     photos = [Photo.from_array(np.ascontiguousarray(astronaut()), path=Path("astronaut.png"))]
     for requirement, kind in PHOTO_PACKAGES.items():
-        download_photos(requirement, kind, folder)
+        download_files(requirement, kind, folder, PHOTO_SUFFIXES)
     for path in sorted(folder.iterdir()):
         if path.suffix in (".jpg", ".png"):
             photos.append(read_image(path))

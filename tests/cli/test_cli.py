@@ -14,7 +14,8 @@ from face3d.cli.options import libraries_kept_quiet
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("reconstruct",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch"), ("evaluate", "now")]
+    "command",
+    [(), ("reconstruct",), ("align",), ("demo",), ("doctor",), ("assets",), ("assets", "fetch"), ("evaluate", "now")],
 )
 def test_help_needs_nothing_heavy(command):
     code = (
@@ -39,6 +40,14 @@ def test_help_needs_nothing_heavy(command):
         ("reconstruct", "a.jpg", "--pupillary-distance", "0.0625"),
         ("reconstruct", "a.jpg", "--known-distance", "ear_to_moon=3"),
         ("reconstruct", "a.jpg", "--device", "abacus"),
+        ("align",),
+        ("align", "a.jpg", "--formats", "xml"),
+        ("align", "a.jpg", "--crop", "arcface100"),
+        ("align", "a.jpg", "--crop", "passport"),
+        ("align", "a.mp4", "--every", "0"),
+        ("align", "a.mp4", "--start", "3", "--end", "2"),
+        ("align", "a.mp4", "--still-cutoff", "0"),
+        ("align", "a.jpg", "--workers", "0"),
         ("assets", "fetch", "everything"),
     ],
 )

@@ -1,0 +1,331 @@
+"""Video as a stream of upright RGB frames with the time of each: files, folders of images, cameras.
+
+A file's frames carry the time stamps of its container and not a count over an average rate, so that videos of variable
+frame rate, which phones record, keep their timing. A thread decodes ahead while the caller works on the frames before;
+a bounded number of frames exists at any time, however long the video is.
+
+OpenCV's build of FFmpeg reads: face3d depends on OpenCV already, it applies the rotation that phones write, tells exact
+time stamps, and is under the LGPL, while another FFmpeg beside it (PyAV's) would add 35 MB to every installation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from typing_extensions import Self
+
+from face3d.errors import ArgumentError, InputError
+from face3d.media.container import explain_no_video
+from face3d.media.first_bytes import first_bytes
+from face3d.media.image_file import read_image
+from face3d.media.listing import images_in
+from face3d.media.photo import check_size
+
+__all__ = ["VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "open_video"]
+
+VideoSource: TypeAlias = str | Path | int
+"""A video file, a folder of images, or the number of a camera."""
+
+FRAMES_AHEAD = 4
+"""Decoded frames that wait for the caller at most; 25 MB of full HD."""
+
+FOLDER_RATE = 25.0
+"""Frames per second of a folder of images, whose files tell none."""
+
+END_TOLERANCE = 0.25
+"""Seconds that a video may end before what its header announces: headers count frames that are never shown."""
+
+# FFmpeg tells of damage on stderr, past Python; here `VideoReader.warnings` does. -8 is its AV_LOG_QUIET. OpenCV looks
+# at this once, when FFmpeg is first used in the process.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+_END = object()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoFrame:
+    """One frame.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, upright.
+        index: its number in the video, from 0; frames that were skipped are counted.
+        time: seconds since the first frame of the video.
+    """
+
+    pixels: UInt8[np.ndarray, "H W 3"]
+    index: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a video says of itself before it is read; a header can be wrong.
+
+    Attributes:
+        name: what messages call it.
+        frames_per_second: on average.
+        frame_count: how many frames there should be; None for cameras and where the header does not tell.
+        rotation: degrees clockwise by which the frames were turned to stand upright.
+    """
+
+    name: str
+    frames_per_second: float
+    frame_count: int | None
+    rotation: int = 0
+
+
+class VideoReader:
+    """An open video: iterate over it once, and close it or use it in a `with`.
+
+    Attributes:
+        info: what the video says of itself.
+        warnings: what was wrong with it; complete once the iteration has ended.
+    """
+
+    def __init__(self, source: _Source, start: float, end: float | None, every: int) -> None:
+        self.info = source.info
+        self.warnings: list[str] = []
+        self._source = source
+        self._stop = threading.Event()
+        self._queue: queue.Queue[Any] = queue.Queue(maxsize=FRAMES_AHEAD)
+        self._thread = threading.Thread(
+            target=self._decode, args=(start, end, every), name=f"decode {source.info.name}", daemon=True
+        )
+        self._started = False
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """The frames in order.
+
+        Raises:
+            InputError: not one frame could be read.
+        """
+        if self._started:
+            raise ArgumentError(f"{self.info.name}: a video is read once; open it again")
+        self._started = True
+        self._thread.start()
+        try:
+            while (item := self._queue.get()) is not _END:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop decoding and free the source; safe to call twice."""
+        self._stop.set()
+        if self._thread.is_alive():
+            while self._thread.is_alive():
+                # The decoder may wait for room in the queue.
+                with contextlib.suppress(queue.Empty):
+                    self._queue.get(timeout=0.01)
+            self._thread.join()
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _decode(self, start: float, end: float | None, every: int) -> None:
+        try:
+            for frame in self._source.frames(start, end, every, self.warnings):
+                if not self._put(frame):
+                    return
+            self._put(_END)
+        except BaseException as error:  # handed to the thread that reads
+            self._put(error)
+
+    def _put(self, item: object) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+def open_video(
+    source: VideoSource,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    every: int = 1,
+    frames_per_second: float | None = None,
+) -> VideoReader:
+    """Open a video file, a folder of images (in the order of their names, numbers by value) or a camera.
+
+    Args:
+        source: path, or the number of a camera.
+        start: seconds; frames before are passed over.
+        end: seconds; reading stops at the first frame at or after it.
+        every: take every n-th frame, counted from `start`.
+        frames_per_second: of a folder of images; 25 by default.
+
+    Raises:
+        ArgumentError: an option is out of range.
+        InputError: not there, no video, only sound, without frames.
+    """
+    if not (start >= 0 and (end is None or end > start)):
+        raise ArgumentError(f"a video is read from start to a later end, got {start} to {end} s")
+    if every < 1:
+        raise ArgumentError(f"every n-th frame is taken with n of 1 or more, got {every}")
+    if frames_per_second is not None and not 0 < frames_per_second <= 10_000:
+        raise ArgumentError(f"frames per second are above 0, got {frames_per_second}")
+    opened: _Source
+    if isinstance(source, int):
+        opened = _Capture(f"camera {source}", source)
+    elif Path(source).is_dir():
+        opened = _Folder(Path(source), frames_per_second or FOLDER_RATE)
+    else:
+        first_bytes(Path(source))
+        opened = _Capture(str(source), Path(source))
+    return VideoReader(opened, start, end, every)
+
+
+class _Source(Protocol):
+    """Where frames come from."""
+
+    info: VideoInfo
+
+    def frames(self, start: float, end: float | None, every: int, warnings: list[str]) -> Iterator[VideoFrame]: ...
+
+    def close(self) -> None: ...
+
+
+class _Capture:
+    """A file or a camera, through OpenCV."""
+
+    def __init__(self, name: str, source: Path | int) -> None:
+        self._file = source if isinstance(source, Path) else None
+        self._lock = threading.Lock()
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            if isinstance(source, Path):
+                self._capture = cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
+            else:
+                self._capture = cv2.VideoCapture(source)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+        if not self._capture.isOpened():
+            raise InputError(_no_frames(name, self._file))
+        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
+        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)) if self._file else 0
+        width, height = (int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        check_size(width, height, name)
+        self.info = VideoInfo(
+            name=name,
+            frames_per_second=rate if np.isfinite(rate) and 0 < rate < 10_000 else FOLDER_RATE,
+            frame_count=count if count > 0 else None,
+            rotation=int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360,
+        )
+
+    def frames(self, start: float, end: float | None, every: int, warnings: list[str]) -> Iterator[VideoFrame]:
+        step = 1 / self.info.frames_per_second
+        index, taken, time = -1, 0, -step
+        while self._grab():
+            index += 1
+            stamp = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+            if index == 0:
+                first, stamp = stamp, 0.0
+            elif stamp - first <= time:
+                if not warnings:
+                    warnings.append(f"{self.info.name}: time stamps do not increase at {time:.3f} s; they were mended")
+                stamp = time + step
+            else:
+                stamp -= first
+            time = stamp
+            if end is not None and time >= end:
+                return
+            if time < start - 1e-9:
+                continue
+            if taken % every == 0 and (pixels := self._retrieve()) is not None:
+                yield VideoFrame(pixels, index, time)
+            taken += 1
+        if index < 0:
+            raise InputError(_no_frames(self.info.name, self._file))
+        self._check_end(index + 1, time + step, warnings)
+
+    def _grab(self) -> bool:
+        with self._lock:
+            return bool(self._capture.isOpened() and self._capture.grab())
+
+    def _retrieve(self) -> UInt8[np.ndarray, "H W 3"] | None:
+        read, pixels = self._capture.retrieve()
+        if not read:
+            return None
+        if pixels.ndim == 2:
+            pixels = pixels[..., None].repeat(3, axis=2)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+    def _check_end(self, count: int, duration: float, warnings: list[str]) -> None:
+        """Containers without a frame count give their duration for it, so only a clear lack means something."""
+        announced = self.info.frame_count
+        if announced is None or count >= announced:
+            return
+        expected = announced / self.info.frames_per_second
+        if duration + END_TOLERANCE < expected:
+            warnings.append(
+                f"{self.info.name}: ends at {duration:.2f} s although its header announces {expected:.2f} s; "
+                "it is truncated or damaged, and what could be read was used"
+            )
+
+    def close(self) -> None:
+        with self._lock:
+            self._capture.release()
+
+
+class _Folder:
+    """The images of a folder; those that cannot be read or have another size are passed over with a warning."""
+
+    def __init__(self, folder: Path, rate: float) -> None:
+        self._files = images_in(folder)
+        if not self._files:
+            raise InputError(f"{folder}: holds no image; give a folder of JPEG or PNG files, or a video")
+        self.info = VideoInfo(str(folder), rate, len(self._files))
+
+    def frames(self, start: float, end: float | None, every: int, warnings: list[str]) -> Iterator[VideoFrame]:
+        taken, size = 0, None
+        for index, file in enumerate(self._files):
+            time = index / self.info.frames_per_second
+            if time < start - 1e-9:
+                continue
+            if end is not None and time >= end:
+                break
+            taken += 1
+            if (taken - 1) % every:
+                continue
+            try:
+                photo = read_image(file)
+            except InputError as error:
+                warnings.append(str(error))
+                continue
+            size = size or photo.image_size
+            if photo.image_size != size:
+                warnings.append(f"{file}: is not {size[0]} x {size[1]} pixels as the images before; it was left out")
+                continue
+            yield VideoFrame(photo.pixels, index, time)
+        if size is None and warnings:
+            raise InputError(f"{self.info.name}: holds no image that can be read ({warnings[0]})")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _no_frames(name: str, file: Path | None) -> str:
+    if file is None:
+        return f"{name}: cannot be opened; check that it is connected and that no other program uses it"
+    return f"{name}: {explain_no_video(file)}"
