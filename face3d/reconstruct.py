@@ -28,7 +28,7 @@ from face3d.fit import Fit, FitOptions, Observation, PhotometricFit, fit_landmar
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
 from face3d.identity import FaceEncoder, SamePersonCheck, encoder_assets
-from face3d.identity.same_person import find_person, open_check, tell_others
+from face3d.identity.same_person import check_same_person, find_person, open_check, tell_others
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
 from face3d.media import Photo
@@ -124,6 +124,7 @@ def reconstruct(
     if refine not in ("none", "photometric"):
         raise ArgumentError(f"refine is none or photometric, not {refine!r}")
     check_pictures(pictures)
+    check_same_person(same_person_check, same_person=same_person)
     folders = None if out is None else ResultFolders(Path(out), marker="reconstruction.json")
     model = load_head(head).to(device)
     uses = (_head_use(head, model), *detector_assets(detector, progress=progress))

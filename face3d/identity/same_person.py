@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from face3d import assets
 from face3d.assets import LicencePolicy
-from face3d.errors import InputError
+from face3d.errors import ArgumentError, InputError
 from face3d.identity.encoder import FaceEncoder, encode_faces, encoder_assets, open_encoder, similarity
 from face3d.landmarks import FaceLandmarks
 
@@ -19,6 +19,7 @@ __all__ = [
     "SAME_PERSON",
     "PersonChoice",
     "SamePersonCheck",
+    "check_same_person",
     "choose_person",
     "find_person",
     "open_check",
@@ -122,6 +123,18 @@ def tell_others(choice: PersonChoice, names: Sequence[str], *, refuse: bool = Fa
     if told and refuse:
         raise InputError(f"{'; '.join(told)}; leave out photos of others, or say --same-person-check warn")
     return told
+
+
+def check_same_person(check: SamePersonCheck, *, same_person: bool) -> None:
+    """Refuse a check that there is not, and a strict one of photos that are not taken for one person's.
+
+    Raises:
+        ArgumentError: names the value.
+    """
+    if check not in get_args(SamePersonCheck):
+        raise ArgumentError(f"same_person_check is {', '.join(get_args(SamePersonCheck))}, not {check!r}")
+    if check == "strict" and not same_person:
+        raise ArgumentError("same_person_check strict (--same-person-check strict) needs same_person (--same-person)")
 
 
 def open_check(check: SamePersonCheck, licence: LicencePolicy, *, device: str = "cpu") -> FaceEncoder | None:

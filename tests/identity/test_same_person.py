@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import face3d
-from face3d.errors import InputError, LicenceError
+from face3d.cli import main
+from face3d.errors import ArgumentError, InputError, LicenceError
 from face3d.identity import SAME_PERSON, choose_person, encode_faces, open_encoder, similarity
 from face3d.identity.same_person import find_person, open_check, tell_others
 from face3d.landmarks import MediaPipeDetector
@@ -171,3 +173,26 @@ def test_reconstruct_takes_one_persons_face_from_a_group(
         assert ("number 2 from the left" if compared else "6 faces; the largest") in warning
         assert ("mobilefacenet" in [use.name for use in first.assets]) is compared
         assert (abs(first.landmarks.box[[0, 2]].mean() - 325) < 55) == compared
+
+
+def test_a_check_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="warn, strict, off"):
+        face3d.reconstruct(["a.jpg", "b.jpg"], same_person=True, same_person_check="maybe")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="--same-person"):
+        face3d.reconstruct(["a.jpg", "b.jpg"], same_person_check="strict")
+
+
+def test_the_command_line_refuses_strangers(
+    stored_mobilefacenet: Path,
+    package_photos: dict[str, Path],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    photos = [str(package_photos[name]) for name in ("obama.jpg", "biden.jpg")]
+    asked = ["--same-person", "--same-person-check", "strict", "--no-texture", "--json", "--out", str(tmp_path / "out")]
+    assert main(["reconstruct", *photos, *asked]) == 1
+    report = json.loads(capfd.readouterr().out)
+    assert report["results"] == []
+    (failure,) = report["failures"]
+    assert "biden.jpg" in failure["message"]
+    assert "similarity -0." in failure["message"]
