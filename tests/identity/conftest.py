@@ -1,4 +1,4 @@
-"""Networks for tests: MobileFaceNet (the real file where npm can fetch it, and one with weights of a recipe) and MICA."""
+"""Networks for tests: MobileFaceNet, the real file where npm can fetch it and one of recipe weights; and MICA."""
 
 from __future__ import annotations
 
