@@ -12,6 +12,7 @@ import torch
 
 from face3d.errors import ArgumentError, CorruptAssetError, DependencyError
 from face3d.identity import IResNet100, arcface_features, arcface_input, load_arcface
+from face3d.identity.arcface import full_precision
 from tests.head.golden import golden
 from tests.identity.checkpoints import arcface_weights
 
@@ -64,6 +65,20 @@ def test_batches_do_not_change_features(network):
     torch.testing.assert_close(one_by_one, arcface_features(network, CROPS), atol=2e-6, rtol=0)
     torch.testing.assert_close(one_by_one.norm(dim=1), torch.ones(2))
     assert arcface_features(network, []).shape == (0, 512)
+
+
+@pytest.mark.parametrize(("device", "inside"), [("cuda", "ieee"), ("cpu", "tf32")])
+def test_gpus_convolve_in_full_precision_while_features_are_made(device, inside):
+    convolution = torch.backends.cudnn.conv
+    before = convolution.fp32_precision
+    try:
+        convolution.fp32_precision = "tf32"
+        with pytest.raises(ZeroDivisionError), full_precision(torch.device(device)):
+            assert convolution.fp32_precision == inside
+            raise ZeroDivisionError
+        assert convolution.fp32_precision == "tf32"
+    finally:
+        convolution.fp32_precision = before
 
 
 def test_insightfaces_bare_file_loads(tmp_path, network):
