@@ -29,7 +29,9 @@ from face3d.fit import Fit, FitOptions, Observation, PhotometricFit, fit_landmar
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
 from face3d.head.flame import require_flame
+from face3d.identity import FaceEncoder, SamePersonCheck, encoder_assets
 from face3d.identity.person import IdentityNetwork, check_identity, open_identity
+from face3d.identity.same_person import check_same_person, find_person, open_check, tell_others
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
 from face3d.media import Photo
@@ -67,6 +69,7 @@ def reconstruct(
     identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
     same_person: bool = False,
+    same_person_check: SamePersonCheck = "warn",
     pupillary_distance: float | None = None,
     known_distances: Mapping[str, float] | None = None,
     intrinsics: Intrinsics | Sequence[float] | Float[np.ndarray, "3 3"] | None = None,
@@ -93,7 +96,11 @@ def reconstruct(
         identity_weight: with "mica", lets landmarks change the person: 1 trusts the network as far as its published
             errors say, larger numbers more; None leaves the person exactly as the network sees it.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with the user's own weights).
-        same_person: fit all photos together, as one person; of each photo the largest face is taken.
+        same_person: fit all photos together, as one person; of each photo the largest face is taken, or where faces
+            are compared the one most like the other photos'.
+        same_person_check: with `same_person` and several photos, compare their faces (MobileFaceNet): "warn" adds
+            warnings where they look like different people, if the file is stored and `licence` allows it; "strict"
+            refuses them, fetching the file if need be; "off" does neither.
         pupillary_distance: far pupillary distance in metres, if known; the head gets exactly that size.
         known_distances: metres by name of a straight measurement (`face3d.measure.CALLIPER`); held exactly.
         intrinsics: (fx, fy, cx, cy) or K in pixels, if known.
@@ -125,6 +132,7 @@ def reconstruct(
         raise ArgumentError(f"refine is none or photometric, not {refine!r}")
     check_identity(identity, identity_weight)
     check_pictures(pictures)
+    check_same_person(same_person_check, same_person=same_person)
     folders = None if out is None else ResultFolders(Path(out), marker="reconstruction.json")
     model = load_head(head).to(device)
     if "mica" in formats:
@@ -135,15 +143,21 @@ def reconstruct(
         uses = tuple(dict.fromkeys((*uses, assets.use_of(assets.obtain("mica")))))
     assets.require_licence(uses, licence)
     network = open_identity(identity, identity_weight, model, device=device)
+    encoder = open_check(same_person_check, licence, device=device) if same_person and len(images) > 1 else None
+    if encoder is not None:
+        uses = (*uses, *encoder_assets(encoder.name))
     options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
     failures = Failures(on_failure)
     names = ResultNames()
     index = ResultIndex()
     results: list[Reconstruction] = []
     with open_detector(detector, device=device) as opened:
-        sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=same_person, progress=progress)
+        largest_only = same_person and encoder is None
+        sightings = _sightings(images, opened, intrinsics, fov, failures, largest_only=largest_only, progress=progress)
         for person in _people(sightings, together=same_person):
             with failures.of(person[0].photo.name):
+                if encoder is not None:
+                    person = _one_person(person, encoder, strict=same_person_check == "strict")
                 fitted = _fit_person(model, person, options, network, refine, uses, names)
                 for sighting, result in _textured(fitted, delight=delight) if texture else fitted:
                     if folders is not None:
@@ -190,6 +204,23 @@ def _people(sightings: Iterable[_Sighting], *, together: bool) -> Iterator[list[
         yield from ([sighting] for sighting in sightings)
     elif person := list(sightings):
         yield person
+
+
+def _one_person(faces: list[_Sighting], encoder: FaceEncoder, *, strict: bool) -> list[_Sighting]:
+    """Of each photo the face of the person that most photos show; says or refuses where that is not one person."""
+    photos: list[list[_Sighting]] = []
+    for sighting in faces:
+        if sighting.number in (None, 1):
+            photos.append([])
+        photos[-1].append(sighting)
+    choice = find_person(encoder, [(shown[0].photo.pixels, [face.landmarks for face in shown]) for shown in photos])
+    warnings = tell_others(choice, [shown[0].photo.name for shown in photos], refuse=strict)
+    person = []
+    for shown, face in zip(photos, choice.faces, strict=True):
+        several = f"the photo shows {len(shown)} faces; number {face + 1} from the left was taken"
+        told = (several, *warnings) if len(shown) > 1 else warnings
+        person.append(replace(shown[face], number=None, warnings=told))
+    return person
 
 
 def _fit_person(

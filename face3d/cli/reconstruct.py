@@ -52,6 +52,8 @@ class Reconstruct:
     """The camera's field of view along the longer side of the image."""
     same_person: bool = False
     """All photos show one person: fit them together."""
+    same_person_check: Literal["warn", "strict", "off"] = "warn"
+    """With --same-person, compare the faces: warn of (where MobileFaceNet is stored) or refuse photos of others."""
     refine: Literal["none", "photometric"] = "none"
     """photometric fits the head to the photo's colours as well (shading, brows, lips): slower, finer shape."""
     texture: bool = True
@@ -79,6 +81,7 @@ class Reconstruct:
             intrinsics=None if self.intrinsics is None else _numbers(self.intrinsics),
             fov=self.fov,
             same_person=self.same_person,
+            same_person_check=self.same_person_check,
             refine=self.refine,
             texture=self.texture,
             delight=self.delight,
