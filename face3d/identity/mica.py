@@ -62,7 +62,8 @@ MICA_SCALE_SIGMA = 0.03
 """Relative standard deviation of the size of MICA's heads, from its published errors on NoW.
 
 Point-to-scan errors are 1.11 mm mean and 0.92 mm deviation after alignment with scale, 1.37 and 1.17 mm without (the
-benchmark's leaderboard): root mean squares of 1.44 and 1.80 mm, so that wrong size alone makes 1.08 mm. A face 1 % too
+latter as NoW's metrical leaderboard had them, from memory; no copy was at hand to check): root mean squares of 1.44 and
+1.80 mm, so that wrong size alone makes 1.08 mm. A face 1 % too
 large lies 0.34 mm from itself after the best rigid alignment (root mean square along the normals, on the open head's
 face): 1.08 mm are 3.1 %. By the same reckoning the mean head's 1.53 and 1.92 mm (MICA's paper) are 4.6 %, which is
 about how much people's heads differ.
