@@ -2,7 +2,7 @@
 
 MediaPipe's own video mode looks for faces through a 128-pixel eye until it has as many as it was told to expect, and
 smooths their points, which then lag. Here every face has its own copy of the model and its own window of the image,
-read at full resolution and not smoothed; the rest of the image is looked at for new faces a few times a second, in
+read at full resolution and not smoothed; the rest of the image is looked at for new faces twice a second or more, in
 tiles when nothing is followed.
 """
 
@@ -37,7 +37,7 @@ DRIFT = 0.2
 GROWTH = 1.25
 """How much larger or smaller it may become."""
 
-SEARCH_SECONDS = 0.25
+SEARCH_SECONDS = 0.4
 """Between looks at the whole image for new faces."""
 
 THOROUGH_SECONDS = 0.5
@@ -49,7 +49,7 @@ FIRST_CHECKS = 2
 EARLY_CHECKS = 6
 """How many such readings follow each other closely, `CHECK_TAKES` frames apart."""
 
-CHECK_EVERY = 24
+CHECK_EVERY = 48
 """Frames from one to the next after that."""
 
 CHECK_TAKES = 2
