@@ -38,6 +38,8 @@ SHADING_FLOOR = 0.05
 """Of the mean light: what reaches a face's dark side in any room; shading fades into it smoothly."""
 LIGHT_SIGMA = (0.5, *[0.5] * 3, *[0.25] * 5)
 """Of the light's coefficients relative to the mean light, which is guessed well within a factor of two."""
+LEAST_NOISE = 0.5
+"""Factor below which no photo's noise is believed to be: what errors of neighbours share does not show in residuals."""
 MEDIAN_SQUARE = 2.366
 """Median of the sum of three squared standard normal numbers."""
 TONE_SIGMA = 0.2
@@ -208,7 +210,7 @@ class PhotometricProblem:
         return shaded.observed, state.tones[index] * shaded.model, shaded.trust
 
     def noise_factor(self, state: PhotometricState, index: int) -> float:
-        """How many times larger the usual residual of one photo is than the noise says, at least 1."""
+        """How many times larger the usual residual of one photo is than the noise says, at least LEAST_NOISE."""
         shaded = self._shade(state, index)
         if not shaded.trust.any():
             return 1.0
@@ -216,7 +218,7 @@ class PhotometricProblem:
         order = np.argsort(squared)
         passed = np.cumsum(shaded.trust[order])
         middle = squared[order][np.searchsorted(passed, passed[-1] / 2)]
-        return max(self.views[index].noise_factor * float(np.sqrt(middle / MEDIAN_SQUARE)), 1.0)
+        return max(self.views[index].noise_factor * float(np.sqrt(middle / MEDIAN_SQUARE)), LEAST_NOISE)
 
     def _shade(self, state: PhotometricState, index: int) -> _Shaded:
         view, photo, evidence = state.landmarks.views[index], self.views[index], self.landmarks.views[index]
