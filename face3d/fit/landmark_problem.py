@@ -177,9 +177,13 @@ class LandmarkProblem:
             residual = (projected.residual.reshape(-1)[used]) * scale[used]
             normal = rows.T @ rows
             slope = rows.T @ residual
-            columns = np.r_[np.arange(ident), np.arange(part.start, part.stop)]
-            hessian[np.ix_(columns, columns)] += normal
-            gradient[columns] += slope
+            shared = slice(ident)
+            hessian[shared, shared] += normal[:ident, :ident]
+            hessian[shared, part] += normal[:ident, ident:]
+            hessian[part, shared] += normal[ident:, :ident]
+            hessian[part, part] += normal[ident:, ident:]
+            gradient[shared] += slope[:ident]
+            gradient[part] += slope[ident:]
             deviation, precision = self._view_prior(view, evidence)
             prior[part] = precision
             gradient[part] += precision * deviation
