@@ -93,15 +93,14 @@ class _Shaded:
     """One photo evaluated at a state.
 
     Attributes:
-        surface, normals_by_place: the sampled skin in the head's frame, and what moves its normals.
-        camera, turned: the same places and normals in the camera's frame.
+        surface: the sampled skin in the head's frame.
+        camera, turned: its places and normals in the camera's frame.
         observed, slopes: log light photographed, and its slope per pixel.
         model: log albedo + log shading; per_light: derivative of the latter by the plain harmonic sum.
         residual: standardised; trust, weight: of each sample before and after the robust loss; cost: robust.
     """
 
     surface: PointState
-    normals_by_place: scipy.sparse.csr_array
     camera: Float[ndarray, "N 3"]
     turned: Float[ndarray, "N 3"]
     observed: Float[ndarray, "N 3"]
@@ -224,7 +223,7 @@ class PhotometricProblem:
         view, photo, evidence = state.landmarks.views[index], self.views[index], self.landmarks.views[index]
         coefficients = np.concatenate([state.landmarks.identity, view.expression])
         surface = self.skin.points.evaluate(coefficients, view.turns)
-        normals, normals_by_place = self.skin.normals(surface.points)
+        normals = self.skin.normals(surface.points)
         camera, turned = surface.points @ view.rotation.T + view.translation, normals @ view.rotation.T
         matrix = view.intrinsics(evidence)
         pixels = camera[:, :2] / camera[:, 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
@@ -236,7 +235,6 @@ class PhotometricProblem:
         squared, scale = np.sum(residual**2, axis=1), self._robust_scale**2
         return _Shaded(
             surface=surface,
-            normals_by_place=normals_by_place,
             camera=camera,
             turned=turned,
             observed=observed,
@@ -272,7 +270,8 @@ class PhotometricProblem:
             ones, count = np.ones(len(rows)), 3 * len(shaded.camera)
             chosen = scipy.sparse.csr_array((ones, (np.arange(len(rows)), rows)), shape=(len(rows), count))
             by_place = block_diagonal(by_camera @ view.rotation) @ chosen
-            by_place = by_place + block_diagonal(by_turned @ view.rotation) @ (chosen @ shaded.normals_by_place)
+            slopes = chosen @ self.skin.normals_slope(shaded.surface.points)
+            by_place = by_place + block_diagonal(by_turned @ view.rotation) @ slopes
             blocks.append(by_place @ shaded.surface.by_coefficient.reshape(count, -1))
             blocks.append(by_place @ shaded.surface.by_rotation.reshape(count, -1))
             arms = camera - view.translation

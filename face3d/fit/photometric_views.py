@@ -54,7 +54,7 @@ def seen_samples(
     depth = rasterize_camera(surface, triangles, onto_map @ matrix, (DEPTH_SIDE, DEPTH_SIDE), threads=1).depth
     column, row = ((pixels - low) * factor).astype(int).clip(0, DEPTH_SIDE - 1).T
     seen = samples[:, 2] < depth[row, column] + DEPTH_BIAS
-    normals, _ = skin.normals(samples)
+    normals = skin.normals(samples)
     cosine = -np.einsum("nx,nx->n", normals, samples) / np.linalg.norm(samples, axis=1)
     facing = np.clip((cosine - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
     blurred = image.blurred(blur * float(matrix[0, 0]) / float(view.translation[2]))

@@ -50,24 +50,32 @@ class SkinSurface:
         columns = (3 * source[..., None] + column_axis).ravel()
         return SkinSurface(points, triangles, weight * np.count_nonzero(weight) / weight.sum(), rows, columns)
 
-    def normals(self, places: Float[ndarray, "N 3"]) -> tuple[Float[ndarray, "N 3"], scipy.sparse.csr_array]:
-        """Unit normals and their derivative by the places, (3 N, 3 N)."""
+    def normals(self, places: Float[ndarray, "N 3"]) -> Float[ndarray, "N 3"]:
+        """Unit normals of the samples at the given places, each triangle counting by its area."""
+        return self._normals_and_lengths(places)[0]
+
+    def normals_slope(self, places: Float[ndarray, "N 3"]) -> scipy.sparse.csr_array:
+        """Derivative of `normals` by the places, (3 N, 3 N)."""
+        normal, length = self._normals_and_lengths(places)
+        a, b, c = np.moveaxis(places[self.triangles], 1, 0)
+        # d(face normal) = (c - b) x da + (a - c) x db + (b - a) x dc.
+        arms = np.stack([c - b, a - c, b - a], axis=1)
+        x, y, z = np.moveaxis(arms, -1, 0)
+        cross = np.stack([-z, y, z, -x, -y, x], axis=-1)
+        values = np.broadcast_to(cross[:, None], (len(self.triangles), 3, 3, 6)).ravel()
+        size = 3 * len(places)
+        raw = scipy.sparse.coo_array((values, (self._rows, self._columns)), shape=(size, size)).tocsr()
+        project = (np.eye(3) - normal[:, :, None] * normal[:, None, :]) / length[:, None, None]
+        return block_diagonal(project) @ raw
+
+    def _normals_and_lengths(self, places: Float[ndarray, "N 3"]) -> tuple[Float[ndarray, "N 3"], Float[ndarray, " N"]]:
         a, b, c = np.moveaxis(places[self.triangles], 1, 0)
         face = np.cross(b - a, c - a)
         total = np.empty_like(places)
         for axis in range(3):
             total[:, axis] = np.bincount(self.triangles.ravel(), np.repeat(face[:, axis], 3), minlength=len(places))
         length = np.maximum(np.linalg.norm(total, axis=1), 1e-15)
-        normal = total / length[:, None]
-        # d(face normal) = (c - b) x da + (a - c) x db + (b - a) x dc.
-        arms = np.stack([c - b, a - c, b - a], axis=1)
-        x, y, z = np.moveaxis(arms, -1, 0)
-        cross = np.stack([-z, y, z, -x, -y, x], axis=-1)
-        values = np.broadcast_to(cross[:, None], (len(face), 3, 3, 6)).ravel()
-        size = 3 * len(places)
-        raw = scipy.sparse.coo_array((values, (self._rows, self._columns)), shape=(size, size)).tocsr()
-        project = (np.eye(3) - normal[:, :, None] * normal[:, None, :]) / length[:, None, None]
-        return normal, block_diagonal(project) @ raw
+        return total / length[:, None], length
 
 
 def block_diagonal(blocks: Float[ndarray, "N 3 3"]) -> scipy.sparse.csr_array:
