@@ -1,0 +1,101 @@
+"""What `track` gives back for a person of a video: one head, and what it does over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from face3d.assets import AssetUse
+from face3d.camera import Intrinsics
+from face3d.fit import Scale
+from face3d.head import HeadGeometry, HeadModel
+from face3d.measure import Measurement
+
+__all__ = ["Track"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """A person of a video as one metric head over time. T counts the frames in which the person is there, in order.
+
+    Lengths are metres, rotations axis-angle radians, pixels those of the original upright frames.
+
+    Attributes:
+        name: what the result is called: the video's stem, and a number when it shows several people.
+        source: the video's path, or which camera.
+        person: number, from 1 in the order in which people appear.
+        model: the head model.
+        identity: (I,) who it is, one for all frames.
+        intrinsics: the camera, one for all frames.
+        frames: (T,) number of each frame in the video, from 0.
+        times: (T,) seconds since the video's first frame.
+        expression: (T, E), jaw, neck: (T, 3), eyes: (T, 6) left then right.
+        camera_from_head: (T, 4, 4) from the head frame to the camera's.
+        valid: (T,) whether the frame itself shows the face; where not, its values come from the frames around it.
+        quality: (T,) 0 to 1: how much the frame's values can be relied on.
+        residual: (T,) mean distance of the fitted surface from the detected landmarks, relative to the interocular
+            distance; NaN where not valid.
+        shots: (T,) number of the shot, from 1.
+        arkit: (T, C) curves of Live Link Face by the names in `face3d.export.live_link.CURVES`, each 0 to 1 except the
+            angles of head and eyes in radians; None for a head without named expressions.
+        scale: size relative to the mean head, relative sigma, and what determined it.
+        measurements: by name, of the neutral head.
+        frame_rate: frames per second of the video, and what `times` are multiples of where it is constant.
+        assets: every model file that took part, with its licence.
+        timings: seconds by step, and `frames_per_second` overall.
+        warnings: what a person should know before relying on this.
+        folder: where the files lie, None when they were not written.
+    """
+
+    name: str
+    source: str
+    person: int
+    model: HeadModel
+    identity: Float[np.ndarray, " I"]
+    intrinsics: Intrinsics
+    frames: Int[np.ndarray, " T"]
+    times: Float[np.ndarray, " T"]
+    expression: Float[np.ndarray, "T E"]
+    jaw: Float[np.ndarray, "T 3"]
+    neck: Float[np.ndarray, "T 3"]
+    eyes: Float[np.ndarray, "T 6"]
+    camera_from_head: Float[np.ndarray, "T 4 4"]
+    valid: Bool[np.ndarray, " T"]
+    quality: Float[np.ndarray, " T"]
+    residual: Float[np.ndarray, " T"]
+    shots: Int[np.ndarray, " T"]
+    arkit: Float[np.ndarray, "T C"] | None
+    scale: Scale
+    measurements: Mapping[str, Measurement]
+    frame_rate: float
+    assets: tuple[AssetUse, ...]
+    timings: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    def neutral(self) -> HeadGeometry:
+        """The person at rest: identity only, head frame, batch of one."""
+        return self.model(identity=self.identity)
+
+    def posed(self, first: int = 0, last: int | None = None) -> HeadGeometry:
+        """Heads with the expression, jaw and gaze of the frames `first` to before `last`, head frame, one per frame."""
+        part = slice(first, last)
+        return self.model(
+            identity=np.broadcast_to(self.identity, (len(self.frames[part]), len(self.identity))),
+            expression=self.expression[part],
+            jaw=self.jaw[part],
+            neck=self.neck[part],
+            eyes=self.eyes[part],
+        )
+
+    def posed_in_camera(self, t: int) -> Float[np.ndarray, "V 3"]:
+        """Vertices of frame `t`'s head in the OpenCV camera frame, metres, float64."""
+        vertices = self.posed(t, t + 1).vertices[0].detach().cpu().numpy().astype(np.float64)
+        moved: Float[np.ndarray, "V 3"] = (
+            vertices @ self.camera_from_head[t, :3, :3].T + self.camera_from_head[t, :3, 3]
+        )
+        return moved
