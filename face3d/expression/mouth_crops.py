@@ -62,12 +62,13 @@ def mouth_windows(landmarks: Points, image_size: int | tuple[int, int]) -> Point
     if (size < MOUTH_WINDOW).any():
         raise ArgumentError(f"an image of {size[0]} x {size[1]} pixels is smaller than the mouth's {MOUTH_WINDOW}")
     points = given[..., :2].astype(np.float64)
-    finite = np.isfinite(points).reshape(len(points), -1).all(axis=1)
-    _require(finite, "has no landmarks", "fill gaps with fill_missing, or leave it out")
+    missing = np.flatnonzero(~np.isfinite(points).all(axis=(1, 2)))
+    _refuse(missing, "has no landmarks", "fill gaps with fill_missing, or leave it out")
     if np.abs(points).max() <= _CROP_UNITS:
         points = (points + 1) * (size / 2)
     mouth, face = points[:, 48:68].mean(axis=1), points.mean(axis=1)
-    _require(((mouth >= 0) & (mouth < size)).all(axis=1), "has its mouth outside of the image", "leave such frames out")
+    outside = np.flatnonzero(~((mouth >= 0) & (mouth < size)).all(axis=1))
+    _refuse(outside, "has its mouth outside of the image", "leave such frames out")
     centre = np.round(face + _smoothed(mouth - face)).astype(np.int64)
     corners = np.clip(centre - MOUTH_WINDOW // 2, 0, size - MOUTH_WINDOW)
     return torch.from_numpy(corners) if isinstance(landmarks, Tensor) else corners
@@ -126,8 +127,7 @@ def _smoothed(values: Float[np.ndarray, "T 2"]) -> Float[np.ndarray, "T 2"]:
     return (sums[frames + reach + 1] - sums[frames - reach]) / (2 * reach + 1)[:, None]
 
 
-def _require(fine: np.ndarray, what: str, remedy: str) -> None:
-    if not fine.all():
-        wrong = np.flatnonzero(~fine)
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise InputError(f"frame {wrong[0]} of the clip{more} {what}; {remedy}")
+def _refuse(frames: Int[np.ndarray, " F"], what: str, remedy: str) -> None:
+    if len(frames):
+        more = f" (and {len(frames) - 1} more)" if len(frames) > 1 else ""
+        raise InputError(f"frame {frames[0]} of the clip{more} {what}; {remedy}")
