@@ -15,8 +15,10 @@ from face3d.expression.spectre import (
     TemporalHead,
     estimate_clip,
     read_spectre,
+    spectre_for,
 )
 from face3d.expression.visual_front_end import VisualFrontEnd, lipread_loss, read_visual_front_end
+from face3d.expression.weak_pose import metric_poses
 
 __all__ = [
     "Chunk",
@@ -37,6 +39,7 @@ __all__ = [
     "landmark_loss",
     "lip_landmark_loss",
     "lipread_loss",
+    "metric_poses",
     "mouth_crops",
     "mouth_windows",
     "read_deca",
@@ -44,5 +47,6 @@ __all__ = [
     "read_spectre",
     "read_visual_front_end",
     "relative_landmark_loss",
+    "spectre_for",
     "split_codes",
 ]

@@ -19,12 +19,13 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from face3d.assets import fill, read_torch_file
+from face3d.assets import asset_path, fill, read_torch_file
 from face3d.errors import ArgumentError, InputError
 from face3d.expression.backbones import in_channels_last, mobilenet_v2, unfilled
 from face3d.expression.checkpoints import part_of_checkpoint
 from face3d.expression.chunks import CONTEXT, chunk_plan
 from face3d.expression.coarse_encoder import CROP_SIZE, CoarseCodes, CoarseEncoder, fill_coarse_encoder, split_codes
+from face3d.head import HeadModel
 from face3d.identity.arcface import full_precision
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "TemporalHead",
     "estimate_clip",
     "read_spectre",
+    "spectre_for",
 ]
 
 FRAME_FEATURES = 1280
@@ -46,6 +48,9 @@ EXPRESSION, JAW = 50, 3
 RESIDUALS = EXPRESSION + JAW
 WIDTH = 256
 """Of the temporal convolution's result."""
+
+OUTPUT_GAIN = 1e-3
+"""Factor on the last layer's first weights and biases: training begins at DECA's estimate, as SPECTRE's did."""
 
 BATCH = 20
 """Frames at a time through the two backbones, on a CPU and on a GPU: 0.6 GB."""
@@ -106,8 +111,11 @@ class ExpressionEncoder(nn.Module):
 
 def _temporal_layers() -> tuple[nn.Sequential, nn.Sequential]:
     convolution = nn.Conv1d(FRAME_FEATURES, WIDTH, 2 * CONTEXT + 1, padding=CONTEXT)
-    temporal = nn.Sequential(convolution, nn.BatchNorm1d(WIDTH), nn.ReLU())
-    return temporal, nn.Sequential(nn.Linear(WIDTH, RESIDUALS))
+    last = nn.Linear(WIDTH, RESIDUALS)
+    with torch.no_grad():
+        last.weight *= OUTPUT_GAIN
+        last.bias *= OUTPUT_GAIN
+    return nn.Sequential(convolution, nn.BatchNorm1d(WIDTH), nn.ReLU()), nn.Sequential(last)
 
 
 def _residual(
@@ -172,6 +180,23 @@ def read_spectre(path: Path) -> Spectre:
     coarse = part_of_checkpoint(content, "E_flame", path, "spectre")
     encoder = fill(unfilled(ExpressionEncoder), expression, path, "SPECTRE's expression encoder (E_expression)")
     return Spectre(fill_coarse_encoder(coarse, path), in_channels_last(encoder))
+
+
+def spectre_for(model: HeadModel, *, device: str = "cpu") -> Spectre:
+    """The stored `spectre_model.tar`, for a head that takes what it foretells.
+
+    Raises:
+        ArgumentError: the head is not FLAME.
+        MissingAssetError: the file has not been added; the message says how.
+        CorruptAssetError: it is damaged.
+        DependencyError: torchvision is not installed or does not load.
+    """
+    if model.name != "flame" or model.expression_size < EXPRESSION:
+        raise ArgumentError(
+            f"SPECTRE foretells expressions of FLAME, and the head {model.name!r} has others; choose --head flame, or "
+            "--expression fit"
+        )
+    return read_spectre(asset_path("spectre")).to(device)
 
 
 @torch.inference_mode()

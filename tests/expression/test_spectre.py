@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
-from face3d.errors import ArgumentError, CorruptAssetError, InputError
-from face3d.expression import ExpressionEncoder, TemporalHead, chunk_plan, estimate_clip, read_spectre, split_codes
+from face3d import assets
+from face3d.errors import ArgumentError, CorruptAssetError, InputError, MissingAssetError
+from face3d.expression import (
+    ExpressionEncoder,
+    Spectre,
+    TemporalHead,
+    chunk_plan,
+    estimate_clip,
+    read_spectre,
+    spectre_for,
+    split_codes,
+)
 from face3d.expression import spectre as module
+from face3d.head import load_head
 from tests.expression.checkpoints import coarse_weights, expression_weights, spectre_content
 from tests.golden.recipe import recipe_weights
-from tests.head.golden import golden, largest_error
+from tests.head.golden import FLAME, golden, largest_error
 
 GOLDEN = golden("spectre/temporal_head")
 
@@ -30,6 +43,11 @@ def test_residuals_are_the_golden_ones(head, clip):
     exact = TemporalHead().double().eval()
     exact.load_state_dict(head.state_dict())
     assert largest_error(exact(features.double()), expected) < 1e-12
+
+
+def test_training_begins_at_decas_estimate():
+    features = torch.randn(2, 12, 1280, generator=torch.Generator().manual_seed(0))
+    assert TemporalHead()(features).abs().max() < 0.01
 
 
 def test_a_batch_is_its_clips(head):
@@ -101,6 +119,17 @@ def test_unusable_clips(spectre):
         TemporalHead()(torch.zeros(2, 5, 2048))
 
 
+def test_the_stored_file_serves_flame_alone(tmp_path, monkeypatch, spectre_tar):
+    monkeypatch.setenv("FACE3D_HOME", str(tmp_path / "home"))
+    flame = load_head(FLAME)
+    with pytest.raises(MissingAssetError, match="face3d assets add spectre"):
+        spectre_for(flame)
+    with pytest.raises(ArgumentError, match="expressions of FLAME, and the head 'open' has others"):
+        spectre_for(load_head())
+    assets.add("spectre", [spectre_tar])
+    assert isinstance(spectre_for(flame), Spectre)
+
+
 def test_both_layouts_load_the_same(tmp_path, spectre):
     named = {f"E_flame.{name}": value for name, value in coarse_weights().items()}
     named |= {f"E_expression.{name}": value for name, value in expression_weights().items()}
@@ -167,3 +196,47 @@ def test_a_truncated_file_is_refused(tmp_path, spectre_tar):
     path.write_bytes(spectre_tar.read_bytes()[: 20 << 20])
     with pytest.raises(CorruptAssetError, match=r"spectre_model.tar cannot be read safely"):
         read_spectre(path)
+
+
+class CheapNetwork(torch.nn.Module):
+    """Stands in for both backbones: a code and features that are the frame's mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, pixels):
+        return pixels.mean(dim=(1, 2, 3))[:, None].expand(-1, 236)
+
+    def frame_features(self, pixels):
+        return pixels.mean(dim=(1, 2, 3))[:, None].expand(-1, 1280)
+
+    def residual(self, features):
+        return features[..., :53]
+
+
+def test_a_long_clip_is_never_in_memory_as_a_whole():
+    alive, most = weakref.WeakSet(), 0
+
+    class Crop(np.ndarray):
+        """An array that can be watched."""
+
+    def crops(frames):
+        nonlocal most
+        for frame in range(frames):
+            crop = np.full((1, 1, 1), frame, np.float32).repeat(3, 2)
+            crop = np.broadcast_to(crop, (224, 224, 3)).view(Crop)
+            alive.add(Watched(crop))
+            most = max(most, len(alive))
+            yield crop
+
+    class Watched:
+        """Lives as long as its crop does."""
+
+        def __init__(self, crop):
+            crop.watch = self
+
+    estimate = estimate_clip(Spectre(CheapNetwork(), CheapNetwork()), crops(1500), 1500)
+    assert most <= 2 * module.BATCH
+    np.testing.assert_allclose(estimate.residual[:, 0], np.arange(1500), rtol=1e-5)
+    np.testing.assert_allclose(estimate.expression[:, 0], 2 * np.arange(1500), rtol=1e-5)
