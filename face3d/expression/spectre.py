@@ -113,8 +113,8 @@ def _temporal_layers() -> tuple[nn.Sequential, nn.Sequential]:
     convolution = nn.Conv1d(FRAME_FEATURES, WIDTH, 2 * CONTEXT + 1, padding=CONTEXT)
     last = nn.Linear(WIDTH, RESIDUALS)
     with torch.no_grad():
-        last.weight *= OUTPUT_GAIN
-        last.bias *= OUTPUT_GAIN
+        last.weight.mul_(OUTPUT_GAIN)
+        last.bias.mul_(OUTPUT_GAIN)
     return nn.Sequential(convolution, nn.BatchNorm1d(WIDTH), nn.ReLU()), nn.Sequential(last)
 
 
