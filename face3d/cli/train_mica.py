@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -184,8 +183,6 @@ def _train(
             progress=common.shows_progress,
         ),
     )
-    for warning in result.warnings:
-        print(f"face3d: warning: {warning}", file=sys.stderr)
     document: dict[str, Any] = {
         "steps": result.steps,
         "resumed_from": result.resumed_from,
@@ -209,4 +206,4 @@ def _summary(document: dict[str, Any]) -> str:
         lines.append(
             f"best {document['metric']} {document['best']:.5g} at step {document['best_step']}: {document['best_file']}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {warning}" for warning in document["warnings"])])
