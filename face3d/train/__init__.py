@@ -1,1 +1,1 @@
-"""Training: MICA, face3d's own regressor, and the synthetic heads that it learns from."""
+"""Training: labelled synthetic heads (`face3d.train.synthetic`) and the networks that learn from them."""

@@ -141,7 +141,7 @@ def _train_in_process(fabric: Fabric, task: TrainingTask, options: RunOptions) -
                 losses = run.finite_means(terms)
                 fabric.backward(terms["loss"])
                 optimizer.step()
-                rate = optimizer.param_groups[0]["lr"]
+                rate = training.optimizer.param_groups[0]["lr"]
                 if schedule is not None:
                     schedule.step()
                 progress.step += 1

@@ -146,6 +146,21 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path):
     assert torch.equal(torch.load(result.file)["weights"]["weight"], torch.load(whole.file)["weights"]["weight"])
 
 
+def test_rates_and_dropout_go_on_where_they_were(tmp_path):
+    task = RegressorTask(write_features(tmp_path / "features.npz"), width=16, dropout=0.5)
+    given = {"checkpoint_every": 5, "log_every": 1}
+    whole = train(task, options(tmp_path / "whole", **given))
+    train(task, options(tmp_path / "stopped", **given))
+    (tmp_path / "stopped" / "checkpoints" / "step_000000020.ckpt").unlink()
+    result = train(task, options(tmp_path / "stopped", **given))
+    assert result.resumed_from == 15
+    assert largest_difference(result.file, whole.file) == 0
+    for name in ("learning_rate", "train/loss"):
+        assert read_curve(tmp_path / "stopped" / "tensorboard", name) == read_curve(
+            tmp_path / "whole" / "tensorboard", name
+        )
+
+
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     first = train(LinearTask(), options(tmp_path))
     again = train(LinearTask(), options(tmp_path, resume=True))
