@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +116,8 @@ def write_features(out: Path, crops: Iterable[LabelledCrop], encoder: FaceEncode
             f"{out}: {len(identities)} faces with identities of different length make no table of features"
         )
     arrays = (np.concatenate(features), np.stack(identities), np.array(split, dtype=np.uint8))
-    write_whole(out, lambda file: np.savez(file, **dict(zip(NAMES, arrays, strict=True))))
+    named: dict[str, Any] = dict(zip(NAMES, arrays, strict=True))
+    write_whole(out, lambda file: np.savez(file, **named))
     return len(identities)
 
 

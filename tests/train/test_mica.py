@@ -232,5 +232,5 @@ def test_persons_with_too_few_images_are_left_out_and_counted(small_mica, tmp_pa
     write_masks(root / "masks.pkl")
     (root / "data" / "LYHM" / "arcface_input" / "m000" / "1.npy").unlink()
     training = small_task(root, images=3).open()
-    assert training.warnings == ("1 persons have fewer than 3 images and are left out",)
+    assert training.warnings == ("1 of 11 persons have fewer than 3 images and are left out",)
     assert len(training.samples) == 10
