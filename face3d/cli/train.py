@@ -9,15 +9,20 @@ from tyro.conf import subcommand
 
 from face3d.cli.options import CommonOptions
 from face3d.cli.train_mica import TrainMica, TrainRegressor
+from face3d.cli.train_spectre import TrainSpectre
 
 __all__ = ["Train"]
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train networks: MICA on its own data, or face3d's own regressor."""
+    """Train networks: MICA on its own data, SPECTRE on talking people, or face3d's own regressor."""
 
-    action: Annotated[TrainMica, subcommand("mica")] | Annotated[TrainRegressor, subcommand("regressor")]
+    action: (
+        Annotated[TrainMica, subcommand("mica")]
+        | Annotated[TrainRegressor, subcommand("regressor")]
+        | Annotated[TrainSpectre, subcommand("spectre")]
+    )
 
     @property
     def common(self) -> CommonOptions:

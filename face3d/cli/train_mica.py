@@ -14,7 +14,7 @@ from face3d.errors import ArgumentError
 if TYPE_CHECKING:
     from face3d.train.task import TrainingTask
 
-__all__ = ["TrainMica", "TrainRegressor"]
+__all__ = ["LoopOptions", "TrainMica", "TrainRegressor", "train_and_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class TrainMica:
             masked=not self.no_mask,
             reproduce=self.reproduce,
         )
-        return _train(task, self.loop, self.common, batch_size=mica.BATCH_SIZE, steps=mica.STEPS)
+        return train_and_report(task, self.loop, self.common, batch_size=mica.BATCH_SIZE, steps=mica.STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,12 @@ class TrainRegressor:
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
         )
-        return _train(task, self.loop, self.common, batch_size=regressor_task.BATCH_SIZE, epochs=regressor_task.EPOCHS)
+        return train_and_report(
+            task, self.loop, self.common, batch_size=regressor_task.BATCH_SIZE, epochs=regressor_task.EPOCHS
+        )
 
 
-def _train(
+def train_and_report(
     task: TrainingTask,
     loop: LoopOptions,
     common: CommonOptions,

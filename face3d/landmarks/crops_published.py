@@ -83,8 +83,19 @@ class Square:
     side: int
 
     @classmethod
-    def around(cls, points_or_box: Float[ndarray, "N 2"] | Float[ndarray, " 4"], rule: SquareRule) -> Square:
+    def around(
+        cls,
+        points_or_box: Float[ndarray, "N 2"] | Float[ndarray, " 4"],
+        rule: SquareRule,
+        *,
+        scale: float | None = None,
+    ) -> Square:
         """The square around landmarks, or around a box x0, y0, x1, y1, by a system's rule.
+
+        Args:
+            points_or_box: in pixels.
+            rule: the system's name.
+            scale: from the size of the face to the crop's side, for training; None takes the system's own.
 
         Raises:
             ArgumentError: there is no such rule.
@@ -92,14 +103,14 @@ class Square:
         """
         if rule not in _SQUARE_RULES:
             raise ArgumentError(f"there is no rule {rule!r} for a crop; choose {', '.join(_SQUARE_RULES)}")
-        factor, shift, scale = _SQUARE_RULES[rule]
+        factor, shift, usual = _SQUARE_RULES[rule]
         given = np.asarray(points_or_box, dtype=np.float64)
         corners = given.reshape(2, 2) if given.shape == (4,) else given[:, :2]
         if not len(corners) or not np.isfinite(corners).all():
             raise InputError("cannot crop around points that are not finite; leave those faces out")
         low, high = corners.min(axis=0), corners.max(axis=0)
         size = float((high - low).mean()) * factor
-        side = int(size * scale)
+        side = int(size * (usual if scale is None else scale))
         if side < 1:
             raise InputError(f"cannot crop around points that lie within {size:.2g} pixels")
         return cls((low + high) / 2 + [0.0, shift * size], side)

@@ -16,7 +16,7 @@ from face3d.assets import read_torch_file
 from face3d.errors import CorruptAssetError, OutputError
 from face3d.media import write_whole
 
-__all__ = ["newest_checkpoint", "random_states", "save_torch", "set_random_states", "write_checkpoint"]
+__all__ = ["newest_checkpoint", "on_cpu", "random_states", "save_torch", "set_random_states", "write_checkpoint"]
 
 FORMAT = "face3d training checkpoint 1"
 KEPT = 2
@@ -41,6 +41,11 @@ def save_torch(path: Path, content: Mapping[str, Any]) -> None:
         write_whole(path, write)
     except RuntimeError as error:  # what torch makes of a full disk
         raise OutputError(f"{path}: cannot be written ({error}); free the disk") from error
+
+
+def on_cpu(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Copies of weights for a file that others read: in the usual order of memory, as the published ones are."""
+    return {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
 
 
 def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:

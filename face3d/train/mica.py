@@ -24,7 +24,7 @@ from face3d.head.flame import read_regions, require_flame
 from face3d.head.flame_checkpoint import generator_of_flame
 from face3d.identity.arcface import load_arcface
 from face3d.identity.mica import MappingNetwork, flame_difference, mica_loss, mica_weights, read_mica
-from face3d.train.checkpoints import save_torch
+from face3d.train.checkpoints import on_cpu, save_torch
 from face3d.train.mica_data import HeldOutImages, Subject, Subjects, read_subjects, split_subjects
 from face3d.train.task import Batch, RunState, Samples
 
@@ -245,8 +245,8 @@ class MicaTraining:
         """Write a `mica.tar` as `read_mica` and MICA's own programs read it; like theirs it holds the FLAME model."""
         mapping = {f"regressor.{name}": value for name, value in self._mica.mapping.state_dict().items()}
         content = {
-            "arcface": _on_cpu(self._mica.arcface.state_dict()),
-            "flameModel": _on_cpu(mapping) | self._generator,
+            "arcface": on_cpu(self._mica.arcface.state_dict()),
+            "flameModel": on_cpu(mapping) | self._generator,
             "epoch": state.epoch,
             "global_step": state.step,
             "batch_size": state.batch_size,
@@ -264,8 +264,3 @@ class MicaTraining:
 
     def _regions(self) -> Mapping[str, Tensor] | None:
         return self._mica.head.regions if self._masked else None
-
-
-def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # Clones in the usual order of memory: the original's copy of the file has no other.
-    return {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
