@@ -30,7 +30,16 @@ from face3d.head import HeadGeometry, HeadModel
 from face3d.render.shaded_view import SHAPE_VIEW_ALBEDO, render_sh
 from face3d.render.topology import MeshTopology, mesh_topology
 
-__all__ = ["WEIGHTS", "Judges", "LossWeights", "WeightsName", "clip_losses", "posed_head", "seen_points"]
+__all__ = [
+    "WEIGHTS",
+    "Judges",
+    "LossWeights",
+    "WeightsName",
+    "clip_losses",
+    "posed_head",
+    "render_faces",
+    "seen_points",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +148,7 @@ def clip_losses(
         "jaw": jaw_regulariser(estimate.jaw[inner], codes.jaw[inner]),
     }
     if "lipread" in counted or "emotion" in counted:
-        picture = _rendered(judges, geometry, codes)
+        picture = render_faces(judges, geometry, codes)
         if "lipread" in counted:
             terms["lipread"] = _lipread_term(judges.lips, images, picture, landmarks, points)
         if "emotion" in counted:
@@ -152,7 +161,8 @@ def clip_losses(
     return {"loss": loss, **terms}
 
 
-def _rendered(judges: Judges, geometry: HeadGeometry, codes: CoarseCodes) -> Float[Tensor, "T 3 224 224"]:
+def render_faces(judges: Judges, geometry: HeadGeometry, codes: CoarseCodes) -> Float[Tensor, "T 3 224 224"]:
+    """The heads as DECA's camera and light show them, over black, with the albedo of SPECTRE's shape view."""
     vertices = geometry.vertices
     picture, _ = render_sh(
         vertices,
