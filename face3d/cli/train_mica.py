@@ -26,8 +26,8 @@ class LoopOptions:
     epochs: float | None = None
     """Instead of steps: how often to go through the data; regressor: 20 by default, spectre: 6."""
     batch_size: int | None = None
-    """Samples of a step, over all processes together. mica: persons, 8 by default; regressor: faces, 256;
-    spectre: clips, 1."""
+    """Samples of a step, over all processes together. mica: persons, 8 by default; regressor: faces, 256; spectre:
+    clips, 1."""
     processes: int = 1
     """On cuda one GPU each; on a CPU they share the work."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"

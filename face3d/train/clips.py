@@ -88,12 +88,18 @@ def _clips_in(folder: Path) -> Iterator[Path]:
         if entry.name.startswith(".") or entry.suffix == ".partial":
             continue
         if entry.is_dir():
-            if images_in(entry):
+            if _holds_frames(entry):
                 yield entry
             else:
                 yield from _clips_in(entry)
         elif is_video_name(entry):
             yield entry
+
+
+def _holds_frames(folder: Path) -> bool:
+    """Whether a folder is a clip; one with images beside videos or folders is none, those are."""
+    inner = any(is_video_name(path) or (not path.suffix and path.is_dir()) for path in folder.iterdir())
+    return not inner and bool(images_in(folder))
 
 
 def _random_split(names: Sequence[str]) -> tuple[list[str], list[str]]:

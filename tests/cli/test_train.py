@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from face3d.cli import main
+from tests.cli.recorded_training import recorded_training
 from tests.train.test_regressor_task import write_features
 
 
@@ -40,15 +41,7 @@ def test_a_regressor_is_trained_and_gone_on_with(features, tmp_path, capfd):
 
 
 def test_mica_is_trained_as_its_options_say(tmp_path, monkeypatch, capfd):
-    from face3d.train import loop
-
-    seen = {}
-
-    def record(task, options):
-        seen.update(task=task, options=options)
-        return loop.TrainingResult(7, 0, 1.0, "masked_loss", None, None, None, tmp_path, None, ("a note",))
-
-    monkeypatch.setattr(loop, "train", record)
+    seen = recorded_training(monkeypatch, tmp_path, "masked_loss")
     arguments = ("mica", "--data", tmp_path, "--out", tmp_path, "--learning-rate", "2e-5", "--reproduce", "mica")
     assert train(*arguments, "--precision", "bf16-mixed", "--processes", 2, "--no-mask") == 0
     task, options = seen["task"], seen["options"]

@@ -8,6 +8,7 @@ import pytest
 
 from face3d.cli import main
 from face3d.train.spectre import SpectreTask
+from tests.cli.recorded_training import recorded_training
 from tests.head.golden import FLAME
 from tests.train.conftest import cheap_networks as cheap_networks
 from tests.train.conftest import small_clips as small_clips
@@ -19,15 +20,7 @@ def train(*arguments):
 
 
 def test_the_options_reach_the_task(tmp_path, monkeypatch, capfd):
-    from face3d.train import loop
-
-    seen = {}
-
-    def record(task, options):
-        seen.update(task=task, options=options)
-        return loop.TrainingResult(7, 0, 1.0, "lip_rms", None, None, None, tmp_path, None, ("a note",))
-
-    monkeypatch.setattr(loop, "train", record)
+    seen = recorded_training(monkeypatch, tmp_path, "lip_rms")
     arguments = ("--data", tmp_path, "--out", tmp_path / "run")
     assert train(*arguments) == 0
     assert seen["task"] == SpectreTask(data=tmp_path, store=tmp_path / "run" / "landmarks")

@@ -35,6 +35,14 @@ def test_videos_and_folders_of_frames_are_found_by_name(tmp_path):
     }
 
 
+def test_a_picture_beside_a_speakers_clips_does_not_hide_them(tmp_path):
+    frame(tmp_path / "s1")
+    (tmp_path / "s1" / "a.mp4").touch()
+    frame(tmp_path / "s2")
+    frame(tmp_path / "s2" / "b")
+    assert list(find_clips(tmp_path)) == ["s1/a", "s2/b"]
+
+
 def test_a_folder_without_clips(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match="holds no clip"):

@@ -147,6 +147,20 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(small_clips, cheap_netwo
         assert torch.equal(value, second[name]), name
 
 
+@pytest.mark.slow
+def test_two_processes_train_as_one(small_clips, tmp_path):
+    """The true networks; in double precision, as rounding alone parts two runs of random weights."""
+    task = small_task(small_clips, weights=LossWeights(emotion=0), frames=5, learning_rate=1e-4)
+    given = {"steps": 3, "batch_size": 2, "validate_every": 3, "precision": "64-true"}
+    one = train(task, run_options(tmp_path / "one", **given))
+    two = train(task, run_options(tmp_path / "two", processes=2, **given))
+    assert two.loss == pytest.approx(one.loss, rel=1e-7)
+    assert two.last == pytest.approx(one.last, rel=1e-7)
+    first, second = (torch.load(result.file, weights_only=True)["E_expression"] for result in (one, two))
+    for name, value in first.items():
+        torch.testing.assert_close(second[name].double(), value.double(), rtol=1e-7, atol=1e-7, msg=name)
+
+
 def test_clips_of_unlike_length_count_alike_in_a_batch(small_clips, cheap_networks):
     training = small_task(small_clips, weights=LossWeights(emotion=0), frames=9, split=lists(small_clips)).open()
     network = training.network.eval()
