@@ -10,7 +10,6 @@ from face3d.cli import main
 from face3d.train.spectre import SpectreTask
 from tests.cli.recorded_training import recorded_training
 from tests.head.golden import FLAME
-from tests.train.conftest import cheap_networks as cheap_networks
 from tests.train.conftest import small_clips as small_clips
 from tests.train.small_spectre import write_clip
 
@@ -35,7 +34,7 @@ def test_the_options_reach_the_task(tmp_path, monkeypatch, capfd):
     assert (task.detector, options.steps, options.batch_size, options.processes) == ("fan", 5, 4, 2)
 
 
-def test_a_run_reports_and_names_clips_that_are_too_short(small_clips, cheap_networks, tmp_path, capfd):
+def test_a_run_reports_and_names_clips_that_are_too_short(small_clips, tmp_path, capfd):
     from face3d.head import load_head
 
     root = tmp_path / "clips"

@@ -6,14 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from face3d.expression import spectre as expression
-from face3d.head import load_head
-from face3d.train import spectre
 from tests.expression.conftest import spectre_tar as spectre_tar
-from tests.head.golden import FLAME
 from tests.identity.conftest import mica_tar as mica_tar
 from tests.train.small_mica import write_masks, write_small_mica
-from tests.train.small_spectre import ConstantCoarse, SmallBackbone, coarse_weights_of, write_small_clips
+from tests.train.small_spectre import write_small_clips
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +26,3 @@ def small_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`data`, `landmarks` and `weights` of SPECTRE's training on the golden FLAME; not to be written into."""
     pytest.importorskip("torchvision")
     return write_small_clips(tmp_path_factory.mktemp("small-clips"))
-
-
-@pytest.fixture
-def cheap_networks(small_clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-ins for the backbone and for DECA's encoder, for tests of what is around them."""
-    code = coarse_weights_of(load_head(FLAME))["layers.2.bias"]
-    monkeypatch.setattr(expression, "mobilenet_v2", SmallBackbone)
-    monkeypatch.setattr(spectre, "read_deca", lambda path: ConstantCoarse(code))

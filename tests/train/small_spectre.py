@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -13,9 +14,11 @@ from torch import Tensor, nn
 
 from face3d.camera import WeakPerspectiveCamera
 from face3d.camera.weak_perspective import project_weak
+from face3d.expression import spectre as expression
 from face3d.head import HeadModel, load_head, save_head
 from face3d.render import render_sh
 from face3d.render.shaded_view import SHAPE_VIEW_ALBEDO
+from face3d.train import spectre
 from face3d.train.spectre import SpectreTask
 from tests.expression.checkpoints import coarse_weights, emotion_weights, lipread_content
 from tests.head.golden import FLAME
@@ -47,15 +50,20 @@ def frontal_camera(head: HeadModel) -> Tensor:
     return torch.stack([2 / 1.6 / (high - low)[:2].mean(), *(-(low + high)[:2] / 2)])
 
 
+def frontal_code(head: HeadModel) -> Tensor:
+    """What the encoder says of all images: a frontal head, the mouth nearly shut."""
+    code = torch.zeros(236)
+    code[203] = JAW_OF_DECA
+    code[206:209] = frontal_camera(head)
+    code[209:] = LIGHT.flatten()
+    return code
+
+
 def coarse_weights_of(head: HeadModel):
-    """DECA's encoder of recipe weights whose last layer all but forgets the image: a frontal head."""
+    """DECA's encoder of recipe weights whose last layer all but forgets the image."""
     weights = coarse_weights()
-    bias = torch.zeros(236)
-    bias[203] = JAW_OF_DECA
-    bias[206:209] = frontal_camera(head)
-    bias[209:] = LIGHT.flatten()
     weights["layers.2.weight"] = weights["layers.2.weight"] * 1e-3
-    weights["layers.2.bias"] = bias
+    weights["layers.2.bias"] = frontal_code(head)
     return weights
 
 
@@ -137,3 +145,18 @@ class ConstantCoarse(nn.Module):
 
     def forward(self, crops):
         return self.code.expand(len(crops), -1) + 1e-3 * crops.mean(dim=(1, 2, 3))[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class CheapTask:
+    """Another task with stand-ins for the backbone and for DECA's encoder, in whichever process it is opened."""
+
+    task: SpectreTask
+
+    def open(self):
+        code = frontal_code(load_head(FLAME))
+        with (
+            patch.object(expression, "mobilenet_v2", SmallBackbone),
+            patch.object(spectre, "read_deca", lambda path: ConstantCoarse(code)),
+        ):
+            return self.task.open()

@@ -18,7 +18,7 @@ from face3d.train.spectre import BATCH_SIZE, EPOCHS, SpectreTask, lip_rms
 from face3d.train.spectre_losses import WEIGHTS, LossWeights
 from face3d.train.task import Draw, RunState
 from tests.train.curve_reading import read_curve
-from tests.train.small_spectre import coarse_weights_of, lips_of_flame, small_task, write_small_clips
+from tests.train.small_spectre import CheapTask, coarse_weights_of, lips_of_flame, small_task, write_small_clips
 
 
 def run_options(out: Path, **given) -> RunOptions:
@@ -116,7 +116,7 @@ def test_all_published_terms_are_weighed_in_a_step_of_the_true_networks(small_cl
 class InterruptedTask:
     """Another task, stopped by its user in some step."""
 
-    def __init__(self, task: SpectreTask, after: int):
+    def __init__(self, task: CheapTask, after: int):
         self.task, self.left = task, after
 
     def open(self):
@@ -133,8 +133,8 @@ class InterruptedTask:
         return training
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(small_clips, cheap_networks, one_thread, tmp_path):
-    task = small_task(small_clips, weights=LossWeights(emotion=0), frames=5, learning_rate=1e-3)
+def test_an_interrupted_run_goes_on_to_the_same_weights(small_clips, one_thread, tmp_path):
+    task = CheapTask(small_task(small_clips, weights=LossWeights(emotion=0), frames=5, learning_rate=1e-3))
     given = {"steps": 6, "checkpoint_every": 2, "validate_every": 3, "batch_size": 2}
     whole = train(task, run_options(tmp_path / "whole", **given))
     with pytest.raises(KeyboardInterrupt):
@@ -147,10 +147,9 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(small_clips, cheap_netwo
         assert torch.equal(value, second[name]), name
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one(small_clips, tmp_path):
-    """The true networks; in double precision, as rounding alone parts two runs of random weights."""
-    task = small_task(small_clips, weights=LossWeights(emotion=0), frames=5, learning_rate=1e-4)
+    """In double precision, as rounding alone parts two runs of random weights."""
+    task = CheapTask(small_task(small_clips, weights=LossWeights(emotion=0), frames=5, learning_rate=1e-4))
     given = {"steps": 3, "batch_size": 2, "validate_every": 3, "precision": "64-true"}
     one = train(task, run_options(tmp_path / "one", **given))
     two = train(task, run_options(tmp_path / "two", processes=2, **given))
@@ -161,8 +160,9 @@ def test_two_processes_train_as_one(small_clips, tmp_path):
         torch.testing.assert_close(second[name].double(), value.double(), rtol=1e-7, atol=1e-7, msg=name)
 
 
-def test_clips_of_unlike_length_count_alike_in_a_batch(small_clips, cheap_networks):
-    training = small_task(small_clips, weights=LossWeights(emotion=0), frames=9, split=lists(small_clips)).open()
+def test_clips_of_unlike_length_count_alike_in_a_batch(small_clips):
+    task = small_task(small_clips, weights=LossWeights(emotion=0), frames=9, split=lists(small_clips))
+    training = CheapTask(task).open()
     network = training.network.eval()
     draws = [Draw(0, (1,)), Draw(1, (2,))]
     together = training.losses(network, training.samples.batch(draws))
@@ -178,8 +178,8 @@ def lists(root: Path) -> str:
     return str(path)
 
 
-def test_held_out_clips_are_measured_by_their_lips(small_clips, cheap_networks):
-    training = small_task(small_clips, weights=LossWeights(emotion=0), split=lists(small_clips)).open()
+def test_held_out_clips_are_measured_by_their_lips(small_clips):
+    training = CheapTask(small_task(small_clips, weights=LossWeights(emotion=0), split=lists(small_clips))).open()
     assert (len(training.samples), len(training.held_out), training.metric) == (2, 1, "lip_rms")
     batch = training.held_out.batch([Draw(0, (1,))])
     (error,) = training.errors(training.network.eval(), batch).tolist()
@@ -222,8 +222,8 @@ def test_a_backbone_of_imagenet_is_begun_with(small_clips, tmp_path):
     assert "random weights" in warning
 
 
-def test_values_that_are_no_numbers_stop_a_run(small_clips, cheap_networks, tmp_path):
-    task = small_task(small_clips, weights=LossWeights(emotion=0), learning_rate=1e30)
+def test_values_that_are_no_numbers_stop_a_run(small_clips, tmp_path):
+    task = CheapTask(small_task(small_clips, weights=LossWeights(emotion=0), learning_rate=1e30))
     with pytest.raises(TrainingError, match=r"training stopped: (loss became nan|the weights .* are not finite)"):
         train(task, run_options(tmp_path, checkpoint_every=100))
 
