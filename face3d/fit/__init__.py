@@ -2,7 +2,7 @@
 
 from face3d.fit.evidence import DetectorResponse, load_response, plain_response
 from face3d.fit.head_pose import HeadPose, head_pose
-from face3d.fit.known_identity import KnownIdentity
+from face3d.fit.known_identity import ForetoldIdentity, KnownIdentity
 from face3d.fit.landmark_conversion import convert_through_head, fitted_landmarks
 from face3d.fit.landmark_fit import Fit, FitOptions, Observation, fit_landmarks
 from face3d.fit.photometric_fit import PhotoColours, PhotometricFit, PhotometricOptions, fit_photometric
@@ -12,6 +12,7 @@ __all__ = [
     "DetectorResponse",
     "Fit",
     "FitOptions",
+    "ForetoldIdentity",
     "HeadPose",
     "KnownIdentity",
     "Observation",

@@ -90,20 +90,27 @@ class FitState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdentityPrior:
-    """The identity before the landmarks speak: independent Gaussians, and whether the landmarks may change it."""
+    """The identity before the landmarks speak: a Gaussian, and whether the landmarks may change it.
+
+    Attributes:
+        mean: (I,) coefficients of the head model.
+        precision: (I, I) inverse covariance.
+        held: whether the mean stays, whatever the landmarks say.
+    """
 
     mean: Float[ndarray, " I"]
-    precision: Float[ndarray, " I"]
+    precision: Float[ndarray, "I I"]
     held: bool = False
 
     @staticmethod
     def of_the_population(size: int) -> IdentityPrior:
         """The head model's own: each coefficient standard normal."""
-        return IdentityPrior(np.zeros(size), np.ones(size))
+        return IdentityPrior(np.zeros(size), np.eye(size))
 
     def cost(self, identity: Float[ndarray, " I"]) -> float:
         """Half sum of squares."""
-        return 0.5 * float(self.precision @ (identity - self.mean) ** 2)
+        deviation = identity - self.mean
+        return 0.5 * float(deviation @ self.precision @ deviation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +168,9 @@ class LandmarkProblem:
         size, ident = self.size, self.identity_size
         hessian = np.zeros((size, size))
         gradient = np.zeros(size)
-        prior = np.ones(size)
-        prior[:ident] = self.prior.precision
-        gradient[:ident] = self.prior.precision * (state.identity - self.prior.mean)
+        prior = np.zeros(size)
+        hessian[:ident, :ident] = self.prior.precision
+        gradient[:ident] = self.prior.precision @ (state.identity - self.prior.mean)
         cost = self.prior.cost(state.identity)
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             part = slice(ident + index * self.view_size, ident + (index + 1) * self.view_size)
