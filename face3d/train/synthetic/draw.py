@@ -17,11 +17,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 from face3d.errors import ArgumentError
 from face3d.render.rasterize_numba import CameraFragments, rasterize_camera
 from face3d.train.synthetic.backdrop import draw_backdrop
-from face3d.train.synthetic.chart import COARSE, EXTENT, noise_fields
+from face3d.train.synthetic.chart import COARSE, noise_fields
 from face3d.train.synthetic.develop import develop
 from face3d.train.synthetic.figure import Layer, build_figure
 from face3d.train.synthetic.heads import open_head
+from face3d.train.synthetic.light import shading_basis
 from face3d.train.synthetic.look import Look
+from face3d.train.synthetic.occluders import Occluder, draw_occluder
 from face3d.train.synthetic.paint import PaintedLook, paint_look
 from face3d.train.synthetic.scene import Scene
 from face3d.train.synthetic.shade import shade_lenses, shade_shell, shade_solid
@@ -53,7 +55,7 @@ class Drawing:
 
 
 def render_head_image(
-    vertices: Float[np.ndarray, "V 3"], look: Look | PaintedLook, scene: Scene, rng: np.random.Generator
+    vertices: Float[np.ndarray, "V 3"], look: Look | PaintedLook, scene: Scene, rng: np.random.Generator, *, occluder: Occluder | None = None
 ) -> Drawing:
     """Draw a head of the open head's topology.
 
@@ -62,6 +64,7 @@ def render_head_image(
         look: the person's appearance; `paint_look` it once where it is drawn often.
         scene: camera, light, backdrop and development.
         rng: of the sensor's noise, the only thing here that chance decides.
+        occluder: a thing before the face.
 
     Returns:
         The picture before JPEG compression, and what is seen where.
@@ -106,7 +109,15 @@ def render_head_image(
         )
     segmentation = _majority(classes)
     on_person = (segmentation > 0) & (segmentation < 6)
-    return Drawing(develop(image, on_person, scene.development, rng), segmentation, solid.depth, covered > 0.5)
+    hidden = covered > 0.5
+    if occluder is not None:
+        nose = figure.solid.vertices[head.arrays.regions["nose"]].mean(axis=0)
+        middle = nose[:2] / nose[2] * focal[0] + focal[1:]
+        front = shading_basis(np.array([0.0, -0.3, -0.95])) @ scene.light.coefficients
+        taken = draw_occluder(occluder, middle, np.maximum(front, 0.02), image)
+        segmentation[taken] = CLASSES.index("other")
+        hidden |= taken
+    return Drawing(develop(image, on_person, scene.development, rng), segmentation, solid.depth, hidden)
 
 
 def _fragments(layer: Layer, scene: Scene) -> CameraFragments:

@@ -200,8 +200,8 @@ class Look:
     pattern: float
 
 
-def sample_look(person: Person, rng: np.random.Generator) -> Look:
-    """Draw an appearance that goes with a person's sex, ancestry and age."""
+def sample_look(person: Person, rng: np.random.Generator, *, occluders: bool = True) -> Look:
+    """Draw an appearance that goes with a person's sex, ancestry and age; without `occluders` no glasses and masks."""
     seed = int(rng.integers(2**63))
     origin = str(rng.choice(list(person.ancestry_weights), p=list(person.ancestry_weights.values())))
     male, age = person.sex == "male", person.age
@@ -220,8 +220,8 @@ def sample_look(person: Person, rng: np.random.Generator) -> Look:
         beard=_beard(male, fresh + (_GREY - fresh) * min(1.0, grey * rng.uniform(0.6, 1.5)), rng),
         make_up=make_up,
         hair=sample_hair(person.sex, origin, age, hair_colour, rng),
-        glasses=sample_glasses(rng) if rng.uniform() < 0.24 else None,
-        mask=sample_mask(rng) if rng.uniform() < 0.025 else None,
+        glasses=sample_glasses(rng) if rng.uniform() < 0.24 and occluders else None,
+        mask=sample_mask(rng) if rng.uniform() < 0.025 and occluders else None,
         cloth=np.exp(rng.uniform(np.log(0.01), np.log(0.75), (2, 1))) * rng.uniform(0.5, 1.0, (2, 3)),
         collar=rng.uniform(0.0, 1.0),
         pattern=float(rng.choice([0.0, 0.0, rng.uniform(15, 90)])),
