@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
@@ -30,6 +31,9 @@ NOISE_SIZE = 512
 _CENTRE = np.array([0.0, -0.010, -0.060])
 """Of projection, metres in the head frame: from here the mean head's skin can be seen almost everywhere."""
 _RADIUS = 0.090
+
+_LIP_BORDER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+"""MediaPipe's landmarks around the red of the lips."""
 
 ZONES = (
     "cheek",
@@ -93,7 +97,7 @@ def face_chart() -> FaceChart:
         uv=uv,
         rest=rest,
         covered=covered,
-        zones=_zones(head, rest, uv).astype(np.float32),
+        zones=_zones(head, rest).astype(np.float32),
         azimuth=np.degrees(np.abs(np.arctan2(rest[..., 0], rest[..., 2] + 0.075))).astype(np.float32),
     )
 
@@ -139,19 +143,18 @@ def _rest_of_texels(head: OpenHead, uv: Float[np.ndarray, "V 2"]) -> tuple[np.nd
     return rest, covered
 
 
-def _zones(head: OpenHead, rest: Float[np.ndarray, "C C 3"], uv: Float[np.ndarray, "V 2"]) -> Float[np.ndarray, "Z C C"]:
+def _zones(head: OpenHead, rest: Float[np.ndarray, "C C 3"]) -> Float[np.ndarray, "Z C C"]:
     x, y, z = np.abs(rest[..., 0]), rest[..., 1], rest[..., 2]
 
     def blob(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
         return np.exp(-(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2)) * (z > -0.06)
 
-    lips, line = _lip_masks(head, uv)
+    lips, line = _lip_masks(head)
     beard = _step(-y, 0.035 + 0.028 * _step(-x, -0.058, -0.045), 0.062 + 0.028 * _step(-x, -0.058, -0.045))
     beard *= _step(z, -0.075, -0.05) * _step(y, -0.150, -0.125)
     # Free skin beside the mouth and on the cheek bones; sideburns reach up in front of the ear.
     beard = np.maximum(beard, _step(x, 0.060, 0.066) * _step(-y, -0.005, 0.02) * _step(z, -0.072, -0.066) * (y > -0.12))
     moustache = blob(0.009, -0.0575, 0.014, 0.0065) * _step(-y, 0.0495, 0.0525)
-    lips, line = lips * (y > -0.095) * (z > 0.005), line * (y > -0.095) * (z > 0.005)
     masks = {
         "cheek": blob(0.040, -0.032, 0.017, 0.017),
         "nose_tip": blob(0.0, -0.038, 0.014, 0.011),
@@ -170,13 +173,14 @@ def _zones(head: OpenHead, rest: Float[np.ndarray, "C C 3"], uv: Float[np.ndarra
     return np.stack([masks[name] for name in ZONES])
 
 
-def _lip_masks(head: OpenHead, uv: Float[np.ndarray, "V 2"]) -> tuple[np.ndarray, np.ndarray]:
-    """The red of the lips on the coarse grid, and the line around it."""
-    share = head.region("lips", "mouth_interior").astype(np.float64)
-    skin = ~head.region("tongue", "left_eyeball", "right_eyeball")
-    painted = _paint_vertices(head, uv, skin, share[:, None])[0][..., 0]
-    painted = gaussian_filter(painted, 0.8)
-    lips = _step(painted, 0.25, 0.65)
+def _lip_masks(head: OpenHead) -> tuple[np.ndarray, np.ndarray]:
+    """The red of the lips on the coarse grid, bounded where a landmark detector sees its border, and the line around it."""
+    border = head.points("mediapipe_478", head.template)[list(_LIP_BORDER)]
+    corners = texels(chart_of(border), 4 * COARSE)
+    filled = np.zeros((4 * COARSE, 4 * COARSE), dtype=np.uint8)
+    cv2.fillPoly(filled, [np.round(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    lips = cv2.resize(filled, (COARSE, COARSE), interpolation=cv2.INTER_AREA).astype(np.float64) / 255
+    lips = gaussian_filter(lips, 0.7)
     return lips, np.clip(4 * lips * (1 - lips), 0, 1)
 
 

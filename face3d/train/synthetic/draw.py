@@ -136,8 +136,8 @@ def _majority(classes: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W"]:
     return np.where(matched, pair, highest).astype(np.uint8)
 
 
-def _person_values(look: Look) -> Float[np.ndarray, " 3"]:
-    return np.array([7.0, look.skin.gloss, look.skin.roughness])
+def _person_values(look: Look) -> Float[np.ndarray, " 4"]:
+    return np.array([7.0, look.skin.gloss, look.skin.roughness, look.eyes.lashes + 0.8 * look.eyes.liner])
 
 
 def _hair_colours(look: Look) -> Float[np.ndarray, "2 3"]:
@@ -151,15 +151,15 @@ def _eye_values(look: Look) -> Float[np.ndarray, " 15"]:
     )
 
 
-def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 13"]:
+def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 14"]:
     collar = -0.02 + 0.08 * look.collar
     throat = painted.coarse[int(COARSE * (0.5 + 0.30)), COARSE // 2, :3]
     return np.array(
-        [*look.cloth[0], *look.cloth[1], collar, look.pattern, *throat, look.hair.strands, float(look.hair.is_cloth)]
+        [*look.cloth[0], *look.cloth[1], collar, look.pattern, *throat, look.hair.strands, float(look.hair.is_cloth), look.hair.curl]
     )
 
 
-def _shell_values(look: Look) -> Float[np.ndarray, " 7"]:
+def _shell_values(look: Look) -> Float[np.ndarray, " 8"]:
     hair = look.hair
     ragged = 0.0005 if hair.is_cloth else 0.004
-    return np.array([*hair.colour, hair.strands, ragged, hair.edge * 0.6, float(hair.is_cloth)])
+    return np.array([*hair.colour, hair.strands, ragged, hair.edge * 0.6, float(hair.is_cloth), hair.curl])

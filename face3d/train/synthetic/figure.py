@@ -16,7 +16,7 @@ from face3d.train.synthetic.accessories import glasses_mesh
 from face3d.train.synthetic.body import shoulders, teeth
 from face3d.train.synthetic.chart import COARSE, face_chart, texels
 from face3d.train.synthetic.hair import curtain, shell_faces, shell_vertices
-from face3d.train.synthetic.heads import open_head, vertex_normals
+from face3d.train.synthetic.heads import OpenHead, open_head, vertex_normals
 from face3d.train.synthetic.light import light_transfer, shading_basis
 from face3d.train.synthetic.paint import PaintedLook
 from face3d.train.synthetic.scene import Scene
@@ -158,8 +158,8 @@ def _head_statics() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for number in (1, 2):
         on_eye = head.eyeball == number
         fixed[on_eye, 8:11] = head.template[on_eye] - head.eye_centres[number - 1]
-    # Lips end where the mouth's inside begins: no seam of another colour.
-    fixed[:, 11] = 1.0
+    fixed[:, 11] = _lashes(head)
+    fixed[inside, 11] = 1.0
     return kind, fixed, shading_basis(vertex_normals(head.template, head.triangles))
 
 
@@ -177,7 +177,40 @@ def _skin(vertices: Float[np.ndarray, "V 3"], scene: Scene) -> Layer:
     attributes[:, 3:6] = np.clip((shaded + floor) / np.maximum(open_sky + floor, floor), 0.02, 1.25)
     mouth = np.flatnonzero(head.region("mouth_interior", "tongue"))
     attributes[mouth, 3:6] = np.maximum(attributes[mouth, 3:6], 0.16)
+    for number in (1, 2):
+        front, upper, lower = _lids(number)
+        for lid, dark, reach in ((upper, 0.62, 0.0028), (lower, 0.30, 0.0018)):
+            gap = ((place[front, None] - place[None, lid]) ** 2).sum(axis=2).min(axis=1)
+            attributes[front, 3:6] *= (1 - dark * np.exp(-gap / reach**2))[:, None].astype(np.float32)
     return Layer(place, head.triangles, kind, attributes)
+
+
+@lru_cache(maxsize=2)
+def _lids(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices of an eyeball's front, and those of the upper and lower lid's margin."""
+    head = open_head()
+    rest, centre = head.template, head.eye_centres[number - 1]
+    front = np.flatnonzero((head.eyeball == number) & (rest[:, 2] > centre[2] + 0.003))
+    radius = np.linalg.norm(rest - centre, axis=1)
+    near = (head.eyeball == 0) & (rest[:, 2] > centre[2] + 0.004) & (radius < 0.0152)
+    # The margin is the part of the lids that one sees: the lining lies behind it, closer to the eyeball.
+    visible = near & (light_transfer()[1] > 0.12)
+    above = rest[:, 1] > centre[1] - 0.0015
+    return front, np.flatnonzero(visible & above), np.flatnonzero(visible & ~above)
+
+
+def _lashes(head: OpenHead) -> Float[np.ndarray, " V"]:
+    """1 on the margin of the lids, the lower one's half as much, falling off over 1.5 mm."""
+    share = np.zeros(len(head.template))
+    skin = head.eyeball == 0
+    for number in (1, 2):
+        front = head.template[_lids(number)[0]]
+        centre = head.eye_centres[number - 1]
+        near = np.flatnonzero(skin & (np.linalg.norm(head.template - centre, axis=1) < 0.026))
+        gap = np.sqrt(((head.template[near, None] - front[None]) ** 2).sum(axis=2).min(axis=1))
+        strength = np.where(head.template[near, 1] > centre[1] - 0.003, 1.0, 0.4)
+        share[near] = np.maximum(share[near], strength * np.exp(-((np.maximum(gap - 0.0008, 0) / 0.0012) ** 2)))
+    return share
 
 
 def _in_head_frame(scene: Scene) -> Float[np.ndarray, "9 3"]:

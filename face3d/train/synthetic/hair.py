@@ -113,13 +113,13 @@ def sample_hair(sex: str, origin: str, age: float, colour: Float[np.ndarray, " 3
         top=top,
         side=side,
         back=back,
-        curl=float(rng.uniform(0.25, 0.5) if style == "curly" else rng.uniform(0.03, 0.18)),
-        strands=float(rng.uniform(0.08, 0.2) if style in ("covered", "hat", "curly") else rng.uniform(0.2, 0.5)),
+        curl=float(rng.uniform(0.22, 0.35) if style == "curly" else rng.uniform(0.03, 0.18)),
+        strands=float(rng.uniform(0.04, 0.1) if style in ("covered", "hat") else rng.uniform(0.10, 0.28)),
         parting=float(rng.choice([0.0, rng.uniform(-0.045, 0.045)])),
         fringe=fringe,
         curtain=float(rng.uniform(*low)) if falls else float("nan"),
         curtain_from=float(rng.uniform(58, 88)),
-        shine=0.03 if style in ("covered", "hat") else float(rng.uniform(0.05, 0.4)),
+        shine=0.03 if style in ("covered", "hat") else float(rng.uniform(0.05, 0.5)),
     )
 
 
@@ -181,8 +181,8 @@ def shell_vertices(
     behind = np.clip((azimuth - 60) / 80, 0, 1)
     lift = hair.top * upwards + (1 - upwards) * (hair.side + (hair.back - hair.side) * behind)
     rng = np.random.default_rng(seed)
-    bumps = _smooth_noise(rest, rng, 0.02 if hair.style == "curly" else 0.05)
-    lift *= 1 + hair.curl * bumps
+    bumps = _smooth_noise(rest, rng, 0.045 if hair.style == "curly" else 0.06)
+    lift *= 1 + (0.5 * hair.curl if hair.style == "curly" else hair.curl) * bumps
     ramp = np.clip(above / (0.010 + 0.8 * lift), 0.0, 1.0)
     floor = 0.35 if np.isfinite(hair.fringe) or hair.is_cloth or hair.style == "hat" else 0.12
     lift *= np.where(above > -0.004, floor + (1 - floor) * np.sqrt(ramp), 0.0)
@@ -220,7 +220,7 @@ def curtain(
         # Around the ears first wider, then hanging down.
         wide = half_width + hair.side * 0.9 + 0.006 + 0.006 * np.sin(np.pi * min(down[row] * 2, 1)) + flare * down[row]
         deep = depth + hair.back * 0.9 - 0.020 * down[row] + 0.3 * flare * down[row]
-        radius = 1 + (0.02 + 0.35 * hair.curl) * waves[row]
+        radius = 1 + (0.02 + 0.12 * hair.curl) * waves[row]
         ragged = 0.02 * waves[(row + 3) % rows] * down[row] ** 3
         x = wide * np.sin(angle) * radius
         z = middle[2] + np.where(np.cos(angle) > 0, 0.6 * depth, deep) * np.cos(angle) * radius
@@ -244,4 +244,4 @@ def _smooth_noise(points: Float[np.ndarray, "N 3"], rng: np.random.Generator, wa
 def _grid_noise(rng: np.random.Generator, rows: int, columns: int) -> Float[np.ndarray, "R K"]:
     field = noise_fields()[1]
     top, left = rng.integers(0, field.shape[0] - 8 * rows), rng.integers(0, field.shape[1] - 6 * columns)
-    return field[top : top + 8 * rows : 8, left : left + 6 * columns : 6].astype(np.float64)
+    return field[top : top + 5 * rows : 5, left : left + 3 * columns : 3].astype(np.float64)

@@ -254,7 +254,7 @@ def _skin(person: Person, rng: np.random.Generator) -> Skin:
         lip_blood=float(np.exp(rng.normal(np.log(0.085), 0.30))),
         lip_melanin=float(rng.uniform(0.45, 0.95)),
         moles=int(rng.poisson(2.5)),
-        lines=float(np.clip(old * rng.uniform(0.5, 1.3) + rng.uniform(0.0, 0.12), 0, 1.2)),
+        lines=float(np.clip(old * rng.uniform(0.3, 1.0) + rng.uniform(0.0, 0.12), 0, 1.0)),
         pores=float(rng.uniform(0.008, 0.04)),
         gloss=float(rng.gamma(3.0, 0.35)),
         roughness=float(rng.uniform(0.25, 0.8)),
@@ -262,7 +262,7 @@ def _skin(person: Person, rng: np.random.Generator) -> Skin:
 
 
 def _brows(male: bool, colour: np.ndarray, make_up: MakeUp, rng: np.random.Generator) -> Brows:
-    thick = rng.normal(0.0047 if male else 0.0035, 0.0009)
+    thick = rng.normal(0.0042 if male else 0.0031, 0.0009)
     return Brows(
         thickness=float(np.clip(thick, 0.0016, 0.0075)),
         length=float(rng.uniform(0.82, 1.12)),
@@ -305,7 +305,7 @@ def _beard(male: bool, colour: np.ndarray, rng: np.random.Generator) -> Beard:
             float(rng.uniform(0.1, 0.35)), float(rng.uniform(0.1, 0.45)), rng.uniform(0.6, 1), rng.uniform(0.3, 1), 1.0, 0.0, colour
         )
     density, length = float(rng.uniform(0.55, 0.95)), float(rng.uniform(0.001, 0.005))
-    shadow = float(rng.uniform(0.15, 0.5))
+    shadow = float(rng.uniform(0.4, 0.85))
     if kind == "moustache":
         return Beard(shadow, density, 1.0, 0.12, 0.15, length, colour)
     if kind == "goatee":

@@ -120,7 +120,7 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             if freckles > 0.0:
                 m += 0.9 * freckles * _ramp(small + 0.25 * middle, 1.6 - 0.9 * freckles, 2.6) * min(1.0, sun * 1.5) * even
             if spots > 0.0:
-                m += 0.8 * spots * _ramp(middle_b + 0.2 * small, 2.3 - 0.5 * spots, 2.7) * even
+                m += 0.55 * spots * _ramp(small + 0.3 * middle_b, 2.3 - 0.5 * spots, 3.0) * even
             m += (0.45 * under * below + lids * lid * 0.4) * even
             b += (0.7 * under * below + lids * lid * 0.8) * even
             m = m * (1.0 - lips) + lips * (log_melanin + np.log(lip_melanin) + 0.05 * small)
@@ -129,7 +129,7 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             j = min(max((b - _B0) * _BSCALE, 0.0), 94.999)
             i0, j0 = int(i), int(j)
             fi, fj = i - i0, j - j0
-            grain = 1.0 + pores * fine + 0.012 * small
+            grain = 1.0 + pores * fine + 0.6 * pores * small
             # Above the hairline, below which skin is bare.
             angle = azimuths[row, column] / _STEP
             k = min(int(angle), lines.shape[1] - 2)
@@ -150,7 +150,7 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
                     table[i0, j0, channel] * (1 - fi) * (1 - fj) + table[i0 + 1, j0, channel] * fi * (1 - fj)
                     + table[i0, j0 + 1, channel] * (1 - fi) * fj + table[i0 + 1, j0 + 1, channel] * fi * fj
                 ) * grain
-                value += (0.45 * value + 0.10 * colours[2, channel] - value) * min(whiskers, 0.9)
+                value += (0.42 * value + 0.25 * colours[2, channel] - value) * min(whiskers, 0.9)
                 value += (colours[0, channel] - value) * amounts[18] * lips
                 value += (colours[1, channel] - value) * amounts[19] * min(1.0, 1.3 * lid)
                 value += (colours[4, channel] - value) * amounts[28] * brow[row, column]
@@ -178,5 +178,5 @@ def _grow_stubble(detail, beard, moustache, chin, noise, shift, amounts):  # typ
                     for right in range(factor):
                         y, x = factor * row + down, factor * column + right
                         draw = noise[(y + shift[0]) & wrap, (x + shift[1]) & wrap]
-                        hair = _ramp(draw, 1.3 - 2.6 * share, 2.1 - 2.6 * share) * min(1.0, 3.0 * share)
+                        hair = _ramp(draw, 1.6 - 2.4 * share, 2.8 - 2.4 * share) * min(1.0, 0.45 + 0.6 * share)
                         detail[y, x, 0] = max(detail[y, x, 0], np.uint8(235.0 * hair))

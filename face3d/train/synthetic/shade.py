@@ -129,12 +129,13 @@ def _skin(values, sight, face_frame, coarse, detail, person, colours, light, col
     )
     length = math.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2) + 1e-12
     normal = (normal[0] / length, normal[1] / length, normal[2] / length)
-    hairs = 1 if v < 0.62 * size * 0.78 else 2
-    strength = max(hair, 0.0)
+    hairs = 0 if v < 0.48 * size else 1
+    lash = min(values[11] * person[3], 1.0)
     for channel in range(3):
-        albedo[channel] *= (1.0 - 0.72 * mark) * (1.0 + 1.1 * min(level, 0.0))
-        albedo[channel] += (colours[hairs - 1, channel] - albedo[channel]) * strength
-    gloss = person[1] * shine * (1.0 - 0.7 * strength)
+        albedo[channel] *= (1.0 - 0.72 * mark) * (1.0 + 0.6 * min(level, 0.0))
+        albedo[channel] += (colours[hairs, channel] - albedo[channel]) * hair
+        albedo[channel] += (0.15 * colours[0, channel] - albedo[channel]) * lash
+    gloss = person[1] * shine * (1.0 - 0.7 * max(hair, lash))
     _light(normal, sight, values, albedo, gloss, person[2] * (1.0 - 0.35 * lips), light, colour)
     if lips > 0.5:
         return LIPS_CLASS
@@ -202,13 +203,16 @@ def _eye(values, sight, turn, eyes, light, colour):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _strands(across, along, noise, contrast):  # type: ignore[no-untyped-def]
-    """Brightness of hair at strand coordinates in metres: streaks along, patches across."""
+def _strands(across, along, noise, contrast, curl):  # type: ignore[no-untyped-def]
+    """Brightness of hair at strand coordinates in metres: streaks along, or knots where it curls."""
     wrap = noise.shape[1] - 1
-    column, row = int(across * 2600.0 + 4096.0) & wrap, int(along * 160.0 + 4096.0) & wrap
+    if curl > 0.2:
+        column, row = int(across * 900.0 + 8192.0) & wrap, int(along * 900.0 + 8192.0) & wrap
+        return max(0.12, 1.0 + (contrast + 0.35) * (0.7 * noise[2, column, row] + 0.5 * noise[3, column, row]))
+    column, row = int(across * 3400.0 + 8192.0) & wrap, int(along * 150.0 + 8192.0) & wrap
     fine = noise[2, column, row]
-    column, row = int(across * 1100.0 + 4096.0) & wrap, int(along * 110.0 + 4096.0) & wrap
-    return max(0.2, 1.0 + contrast * (0.6 * fine + 0.75 * noise[2, column, row]))
+    column, row = int(across * 1500.0 + 8192.0) & wrap, int(along * 90.0 + 8192.0) & wrap
+    return max(0.2, 1.0 + contrast * (0.7 * fine + 0.5 * noise[2, column, row]))
 
 
 @compiled
@@ -243,10 +247,10 @@ def _plain(kind, values, sight, noise, cloth, light, colour):  # type: ignore[no
     elif kind == FRAME:
         gloss, roughness, result = 3.0 * values[11], 0.2, GLASSES_CLASS
     elif kind == HAIR:
-        shade = _strands(values[6], values[7], noise, cloth[11])
+        shade = _strands(values[6], values[7], noise, cloth[11], cloth[13])
         for channel in range(3):
             albedo[channel] *= shade
-        gloss, roughness, result = 3.0 * values[11] * shade * shade, 0.55, HAIR_CLASS
+        gloss, roughness, result = 1.3 * values[11] * shade * shade, 0.55, HAIR_CLASS
         if cloth[12] > 0.5:
             result = OTHER_CLASS
     _light(normal, sight, values, albedo, gloss, roughness, light, colour)
@@ -362,12 +366,12 @@ def shade_shell(face_id, barycentric, depth, base_depth, triangles, kinds, attri
                     albedo[channel] = values[8 + channel] * pleat
                 gloss, result = 0.05, OTHER_CLASS
             else:
-                shade = _strands(values[6], values[7], noise, hair[3])
+                shade = _strands(values[6], values[7], noise, hair[3], hair[7])
                 ragged = hair[4] * (shade - 1.0) / max(hair[3], 0.05)
                 alpha = _smooth(values[8] + ragged, -hair[5], 1.5 * hair[5])
                 for channel in range(3):
                     albedo[channel] = hair[channel] * shade
-                gloss, result = 3.0 * values[11] * shade * shade, HAIR_CLASS
+                gloss, result = 1.3 * values[11] * shade * shade, HAIR_CLASS
                 if hair[6] > 0.5:
                     result = OTHER_CLASS
             if alpha <= 0.0:

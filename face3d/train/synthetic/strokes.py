@@ -18,7 +18,7 @@ _SHIFT = 4
 """Fractional bits of OpenCV's drawing coordinates."""
 _BROW_UPPER, _BROW_LOWER = (107, 66, 105, 63, 70), (55, 65, 52, 53, 46)
 """MediaPipe's points along the right brow, from the nose outwards."""
-_HAIRS = 130
+_HAIRS = 170
 """Of one brow at density 1. Real brows have about 250; the map's texels are 0.5 mm."""
 
 # Wrinkles as lines on the mean head's right half or middle, (x, y) in metres; z is looked up. Strength follows.
@@ -105,7 +105,7 @@ def _draw_brow(
     middles = place(s + 0.5 * length * lean, t + 0.35 * rise)
     tips = place(s + length * lean, t + 0.6 * rise)
     lines = texels(chart_of(np.stack([roots, middles, tips], axis=1)), DETAIL)
-    values = rng.integers(110, 230, count)
+    values = rng.integers(70, 190, count)
     for polyline, value in zip(np.round(lines * (1 << _SHIFT)).astype(np.int32), values, strict=True):
         cv2.polylines(hair, [polyline], False, int(value), 1, cv2.LINE_AA, _SHIFT)
     outline_s = np.concatenate([np.linspace(0.0, 1.02, 12), np.linspace(1.02, 0.0, 12)])
@@ -163,10 +163,10 @@ def _draw_lines(depth: float, height: UInt8[np.ndarray, "D D"], rng: np.random.G
     kinds = {name: rng.uniform(0.2, 1.0) for name in dict.fromkeys(name for name, _, _ in _LINES)}
     layer = np.zeros((DETAIL, DETAIL), dtype=np.uint8)
     for (name, strength, _), curve in zip(_LINES, _line_texels(), strict=True):
-        value = min(255.0, 230.0 * depth * strength * kinds[name])
+        value = min(255.0, 200.0 * depth * strength * kinds[name])
         if value < 12:
             continue
         bent = curve + rng.normal(0, 1.5, 2) + np.cumsum(rng.normal(0, 0.35, curve.shape), axis=0)
         cv2.polylines(layer, [np.round(bent * 16).astype(np.int32)], False, int(value), 1, cv2.LINE_AA, _SHIFT)
-    layer = cv2.GaussianBlur(layer, (0, 0), 1.1)
+    layer = cv2.GaussianBlur(layer, (0, 0), 1.5)
     np.subtract(height, np.minimum(layer, 120), out=height)
