@@ -17,6 +17,7 @@ from face3d.cli.demo import Demo
 from face3d.cli.doctor import Doctor
 from face3d.cli.evaluate import Evaluate
 from face3d.cli.reconstruct import Reconstruct
+from face3d.cli.train import Train
 from face3d.errors import ArgumentError, Face3DError
 
 __all__ = ["main", "run"]
@@ -25,6 +26,7 @@ Command: TypeAlias = (
     Annotated[Reconstruct, subcommand("reconstruct")]
     | Annotated[Align, subcommand("align")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Train, subcommand("train")]
     | Annotated[Demo, subcommand("demo")]
     | Annotated[Assets, subcommand("assets")]
     | Annotated[Doctor, subcommand("doctor")]

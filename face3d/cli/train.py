@@ -1,0 +1,116 @@
+"""`face3d train`: data to learn from, and what learns from it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from tyro.conf import Positional, arg, subcommand
+
+from face3d.cli.options import CommonOptions, finish
+from face3d.errors import ArgumentError
+
+__all__ = ["Train"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSynthetic:
+    """Render labelled synthetic heads into WebDataset shards; the same command goes on where a killed one stopped.
+
+    No photo and no licensed file is used, and the result is CC0-1.0.
+    """
+
+    count: Annotated[int, arg(metavar="N")]
+    """How many pictures."""
+    size: Annotated[int, arg(metavar="PIXELS")] = 256
+    """Sides of the square pictures."""
+    seed: int = 0
+    """Another seed gives other people; the same one gives the same bytes."""
+    shard_size: Annotated[int, arg(metavar="N")] = 1000
+    """Pictures per shard."""
+    workers: Annotated[int | None, arg(metavar="N")] = None
+    """Processes; one per core by default. The result does not depend on it."""
+    occluders: bool = True
+    """Glasses, masks and hands may hide part of a face. --no-occluders leaves them out."""
+    common: CommonOptions = field(default_factory=CommonOptions)
+
+    def run(self) -> int:
+        """Write what is missing of the data set, and say where it is."""
+        if self.common.out is None:
+            raise ArgumentError("name the folder of the data set with --out DIR")
+        from face3d.train.synthetic import SyntheticOptions, write_dataset
+
+        options = SyntheticOptions(size=self.size, seed=self.seed, occluders=self.occluders)
+        with _progress(self.common, self.count, "heads") as on_progress:
+            index = write_dataset(
+                self.common.out,
+                self.count,
+                options,
+                shard_size=self.shard_size,
+                workers=self.workers,
+                on_progress=on_progress,
+            )
+        document = {"folder": str(self.common.out), **index}
+        finish(self.common, document, f"{self.common.out}: {self.count} labelled heads in {index['shards']} shards")
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPreview:
+    """Picture the first samples of a synthetic data set, with landmarks and classes; --out names the PNG file."""
+
+    dataset: Positional[Annotated[Path, arg(metavar="DIR")]]
+    """Folder that `face3d train synthetic` wrote."""
+    count: Annotated[int, arg(metavar="N")] = 12
+    """How many samples."""
+    common: CommonOptions = field(default_factory=CommonOptions)
+
+    def run(self) -> int:
+        """Draw the sheet."""
+        from PIL import Image
+
+        from face3d.media.whole_file import write_whole
+        from face3d.train.synthetic import preview
+
+        out = self.common.out or Path("face3d-preview.png")
+        sheet = preview(self.dataset, self.count)
+        write_whole(out, lambda file: Image.fromarray(sheet).save(file, format="PNG"))
+        finish(self.common, {"dataset": str(self.dataset), "picture": str(out)}, str(out))
+        return 0
+
+
+Action: TypeAlias = Annotated[TrainSynthetic, subcommand("synthetic")] | Annotated[TrainPreview, subcommand("preview")]
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Make data to learn from, and learn: synthetic, preview."""
+
+    action: Action
+
+    @property
+    def common(self) -> CommonOptions:
+        """The options of the action."""
+        return self.action.common
+
+    def run(self) -> int:
+        """Run the action."""
+        return self.action.run()
+
+
+@contextlib.contextmanager
+def _progress(common: CommonOptions, total: int, what: str) -> Iterator[Callable[[int], None] | None]:
+    """A bar that is told how many more are done; None where nobody looks."""
+    if not common.shows_progress:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

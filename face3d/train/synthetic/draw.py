@@ -1,0 +1,165 @@
+"""Draw one head: given its vertices, a look and a scene, the picture and what every pixel of it is.
+
+This is the level for clips: paint a look once, then draw it for every frame's vertices and scene.
+
+    painted = paint_look(sample_look(person, rng))
+    for vertices, scene in frames:
+        drawing = render_head_image(vertices, painted, scene, np.random.default_rng(frame))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from face3d.errors import ArgumentError
+from face3d.render.rasterize_numba import CameraFragments, rasterize_camera
+from face3d.train.synthetic.backdrop import draw_backdrop
+from face3d.train.synthetic.chart import COARSE, noise_fields
+from face3d.train.synthetic.develop import develop
+from face3d.train.synthetic.figure import Layer, build_figure
+from face3d.train.synthetic.heads import open_head
+from face3d.train.synthetic.light import shading_basis
+from face3d.train.synthetic.look import Look
+from face3d.train.synthetic.occluders import Occluder, draw_occluder
+from face3d.train.synthetic.paint import PaintedLook, paint_look
+from face3d.train.synthetic.scene import Scene
+from face3d.train.synthetic.shade import shade_lenses, shade_shell, shade_solid
+from face3d.train.synthetic.frames import face_frames
+
+__all__ = ["CLASSES", "Drawing", "render_head_image"]
+
+CLASSES = ("background", "skin", "lips", "mouth_interior", "eye", "brow", "hair", "glasses", "cloth", "other")
+"""What the values of a segmentation mean. Eyes behind clear lenses are eyes, behind dark ones glasses."""
+SAMPLES = 2
+"""Per pixel and axis."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """A drawn head.
+
+    Attributes:
+        image: sRGB.
+        segmentation: index into `CLASSES` per pixel.
+        depth: (2H, 2W) z of the nearest opaque surface at the samples, metres, infinite where there is none.
+        hidden: (H, W) whether hair, a hat or a mask hides the pixel's surface.
+    """
+
+    image: UInt8[np.ndarray, "H W 3"]
+    segmentation: UInt8[np.ndarray, "H W"]
+    depth: Float[np.ndarray, "2H 2W"]
+    hidden: Bool[np.ndarray, "H W"]
+
+
+def render_head_image(
+    vertices: Float[np.ndarray, "V 3"], look: Look | PaintedLook, scene: Scene, rng: np.random.Generator, *, occluder: Occluder | None = None
+) -> Drawing:
+    """Draw a head of the open head's topology.
+
+    Args:
+        vertices: posed, eyes turned, head frame, metres. They need not lie in the model's span.
+        look: the person's appearance; `paint_look` it once where it is drawn often.
+        scene: camera, light, backdrop and development.
+        rng: of the sensor's noise, the only thing here that chance decides.
+        occluder: a thing before the face.
+
+    Returns:
+        The picture before JPEG compression, and what is seen where.
+
+    Raises:
+        ArgumentError: vertices of another topology.
+    """
+    head = open_head()
+    if np.shape(vertices) != head.template.shape:
+        raise ArgumentError(f"vertices have shape {np.shape(vertices)}, expected {head.template.shape}: the open head's")
+    painted = look if isinstance(look, PaintedLook) else paint_look(look)
+    person = painted.look
+    figure = build_figure(np.asarray(vertices, dtype=np.float64), painted, scene)
+    height, width = scene.image_size
+    image = draw_backdrop(np.random.default_rng(scene.backdrop), height, width)
+    light = (
+        np.ascontiguousarray(scene.light.coefficients, dtype=np.float64),
+        np.ascontiguousarray(scene.light.lamps, dtype=np.float64),
+    )
+    focal = np.array([scene.intrinsics[0, 0], scene.intrinsics[0, 2], scene.intrinsics[1, 2]])
+    noise = noise_fields()
+    classes = np.zeros((height, width, 4), dtype=np.uint8)
+    solid = _fragments(figure.solid, scene)
+    frames = face_frames(figure.solid.vertices, head.triangles, figure.solid.attributes)
+    shade_solid(
+        *solid, figure.solid.triangles, figure.solid.kind, figure.solid.attributes, frames, focal, painted.coarse,
+        painted.detail, _person_values(person), _hair_colours(person), _eye_values(person), figure.eye_turns, noise,
+        _cloth_values(person, painted), light, image, classes, np.empty((4, figure.solid.attributes.shape[1])),
+    )  # fmt: skip
+    covered = np.zeros((height, width))
+    if figure.shell is not None:
+        shell = _fragments(figure.shell, scene)
+        shade_shell(
+            *shell, solid.depth, figure.shell.triangles, figure.shell.kind, figure.shell.attributes, focal,
+            _shell_values(person), noise, light, image, classes, covered,
+        )  # fmt: skip
+    if figure.lenses is not None and person.glasses is not None:
+        lenses = _fragments(figure.lenses, scene)
+        tint = np.array([person.glasses.tint, *person.glasses.tint_colour, person.glasses.reflection])
+        shade_lenses(
+            *lenses, solid.depth, figure.lenses.triangles, figure.lenses.attributes, focal, tint, light, image, classes
+        )
+    segmentation = _majority(classes)
+    on_person = (segmentation > 0) & (segmentation < 6)
+    hidden = covered > 0.5
+    if occluder is not None:
+        nose = figure.solid.vertices[head.arrays.regions["nose"]].mean(axis=0)
+        middle = nose[:2] / nose[2] * focal[0] + focal[1:]
+        front = shading_basis(np.array([0.0, -0.3, -0.95])) @ scene.light.coefficients
+        taken = draw_occluder(occluder, middle, np.maximum(front, 0.02), image)
+        segmentation[taken] = CLASSES.index("other")
+        hidden |= taken
+    return Drawing(develop(image, on_person, scene.development, rng), segmentation, solid.depth, hidden)
+
+
+def _fragments(layer: Layer, scene: Scene) -> CameraFragments:
+    height, width = scene.image_size
+    matrix = scene.intrinsics * [[SAMPLES], [SAMPLES], [1.0]]
+    size = (height * SAMPLES, width * SAMPLES)
+    return rasterize_camera(layer.vertices, layer.triangles, matrix, size, cull_backfaces=True, threads=1)
+
+
+def _majority(classes: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W"]:
+    """The class of most samples; of equals the highest, so that thin things are not lost."""
+    a, b, c, d = (classes[..., k] for k in range(4))
+    highest = np.maximum(np.maximum(a, b), np.maximum(c, d))
+    pair = np.where(a == b, a, np.where(a == c, a, np.where(a == d, a, np.where(b == c, b, np.where(b == d, b, c)))))
+    matched = (a == b) | (a == c) | (a == d) | (b == c) | (b == d) | (c == d)
+    return np.where(matched, pair, highest).astype(np.uint8)
+
+
+def _person_values(look: Look) -> Float[np.ndarray, " 4"]:
+    return np.array([7.0, look.skin.gloss, look.skin.roughness, look.eyes.lashes + 0.8 * look.eyes.liner])
+
+
+def _hair_colours(look: Look) -> Float[np.ndarray, "2 3"]:
+    return np.stack([look.brows.colour, look.beard.colour])
+
+
+def _eye_values(look: Look) -> Float[np.ndarray, " 15"]:
+    eyes = look.eyes
+    return np.array(
+        [eyes.iris_radius, eyes.pupil_radius, eyes.ring, eyes.veins, *eyes.fibres, *eyes.sclera, *eyes.iris, *eyes.centre]
+    )
+
+
+def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 14"]:
+    collar = -0.02 + 0.08 * look.collar
+    throat = painted.coarse[int(COARSE * (0.5 + 0.30)), COARSE // 2, :3]
+    return np.array(
+        [*look.cloth[0], *look.cloth[1], collar, look.pattern, *throat, look.hair.strands, float(look.hair.is_cloth), look.hair.curl]
+    )
+
+
+def _shell_values(look: Look) -> Float[np.ndarray, " 8"]:
+    hair = look.hair
+    ragged = 0.0005 if hair.is_cloth else 0.004
+    return np.array([*hair.colour, hair.strands, ragged, hair.edge * 0.6, float(hair.is_cloth), hair.curl])
