@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 from tyro.conf import Positional, arg, subcommand
 
 from face3d.cli.options import CommonOptions, finish
+from face3d.cli.train_mica import TrainMica, TrainRegressor
 from face3d.errors import ArgumentError
 
 __all__ = ["Train"]
@@ -82,12 +83,55 @@ class TrainPreview:
         return 0
 
 
-Action: TypeAlias = Annotated[TrainSynthetic, subcommand("synthetic")] | Annotated[TrainPreview, subcommand("preview")]
+@dataclass(frozen=True, slots=True)
+class TrainFeatures:
+    """What a face encoder sees in the faces of a synthetic data set, for `face3d train regressor`; --out names the file."""
+
+    dataset: Positional[Annotated[Path, arg(metavar="DIR")]]
+    """Folder that `face3d train synthetic` wrote."""
+    views: Annotated[int, arg(metavar="N")] = 1
+    """Crops of each face, cut a little differently, as detectors do."""
+    held_out: Annotated[float, arg(metavar="SHARE")] = 0.1
+    """Of the pictures, the last ones: to measure on."""
+    seed: int = 0
+    """Of the crops."""
+    common: CommonOptions = field(default_factory=CommonOptions)
+
+    def run(self) -> int:
+        """Encode and write."""
+        if self.common.out is None:
+            raise ArgumentError("name the file with --out FEATURES.npz")
+        from face3d.train.face_features import encode_dataset
+        from face3d.train.synthetic.shards import read_index
+
+        count = int(read_index(self.dataset)["count"])
+        with _progress(self.common, count, "faces") as on_progress:
+            encoded = encode_dataset(
+                self.dataset,
+                self.common.out,
+                views=self.views,
+                held_out=self.held_out,
+                seed=self.seed,
+                device=self.common.device,
+                on_progress=on_progress,
+            )
+        document = {"file": str(self.common.out), "faces": encoded}
+        finish(self.common, document, f"{self.common.out}: features of {encoded} faces")
+        return 0
+
+
+Action: TypeAlias = (
+    Annotated[TrainSynthetic, subcommand("synthetic")]
+    | Annotated[TrainPreview, subcommand("preview")]
+    | Annotated[TrainFeatures, subcommand("features")]
+    | Annotated[TrainRegressor, subcommand("regressor")]
+    | Annotated[TrainMica, subcommand("mica")]
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Make data to learn from, and learn: synthetic, preview."""
+    """Make data to learn from, and learn: synthetic, preview, features, regressor, mica."""
 
     action: Action
 
