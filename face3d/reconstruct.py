@@ -28,9 +28,8 @@ from face3d.failures import Failure, Failures
 from face3d.fit import Fit, FitOptions, Observation, PhotometricFit, fit_landmarks, fit_photometric
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
-from face3d.head.flame import require_flame
 from face3d.identity import FaceEncoder, SamePersonCheck, encoder_assets
-from face3d.identity.person import IdentityNetwork, check_identity, open_identity
+from face3d.identity.person import IdentityNetwork, IdentitySource, check_identity, open_identity
 from face3d.identity.same_person import check_same_person, find_person, open_check, tell_others
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.measure import CALLIPER, Measurement, measure_head
@@ -65,7 +64,7 @@ def reconstruct(
     images: Sequence[Image],
     *,
     head: str | Path = "open",
-    identity: Literal["auto", "fit", "mica"] = "auto",
+    identity: IdentitySource = "auto",
     identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
     same_person: bool = False,
@@ -91,8 +90,10 @@ def reconstruct(
     Args:
         images: paths, RGB arrays or `Photo`s.
         head: "open", "flame", "mica" (the FLAME inside of your mica.tar), or the path of a head file.
-        identity: "fit" finds the person by fitting the head to landmarks; "mica" takes the person that MICA's network
-            sees (FLAME heads, with your mica.tar) and only the rest from landmarks; "auto" takes the best there is.
+        identity: "fit" finds the person by fitting the head to landmarks; "regressor" also by what face3d's own network
+            foretells of a face that MobileFaceNet has seen (the open head); "auto" does that where MobileFaceNet's file
+            is stored and `licence` allows it; "mica" takes the person that MICA's network sees (FLAME heads, with your
+            mica.tar) and only the rest from landmarks.
         identity_weight: with "mica", lets landmarks change the person: 1 trusts the network as far as its published
             errors say, larger numbers more; None leaves the person exactly as the network sees it.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with the user's own weights).
@@ -138,14 +139,11 @@ def reconstruct(
     if "mica" in formats:
         check_mica_head(model)
     uses = (_head_use(head, model), *detector_assets(detector, progress=progress))
-    if identity == "mica":
-        require_flame(model, "MICA foretells")
-        uses = tuple(dict.fromkeys((*uses, assets.use_of(assets.obtain("mica")))))
     assets.require_licence(uses, licence)
-    network = open_identity(identity, identity_weight, model, device=device)
     encoder = open_check(same_person_check, licence, device=device) if same_person and len(images) > 1 else None
-    if encoder is not None:
-        uses = (*uses, *encoder_assets(encoder.name))
+    network = open_identity(identity, identity_weight, model, licence=licence, device=device, encoder=encoder)
+    uses += () if encoder is None else encoder_assets(encoder.name)
+    uses = tuple(dict.fromkeys(uses if network is None else (*uses, *network.assets)))
     options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
     failures = Failures(on_failure)
     names = ResultNames()
