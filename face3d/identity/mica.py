@@ -22,7 +22,8 @@ from face3d.head import HeadModel
 from face3d.head.arrays import HeadArrays
 from face3d.head.flame import require_flame
 from face3d.head.flame_checkpoint import PREFIX, flame_of_generator
-from face3d.identity.arcface import FEATURES, IResNet100, arcface_features, fill_arcface
+from face3d.identity.arcface import FEATURES, arcface_features, fill_arcface
+from face3d.identity.arcface_folded import fold_arcface
 
 __all__ = [
     "IDENTITY",
@@ -105,18 +106,23 @@ class Mica:
     """What `mica.tar` holds.
 
     Attributes:
-        arcface: the features' network, which MICA trained further: not interchangeable with insightface's own.
+        arcface: the features' network, an `IResNet100` as it is read; MICA trained it further, so that it is not
+            interchangeable with insightface's own.
         mapping: from features to identity.
         flame: the FLAME model that the identity belongs to; None where it was cut out of the file.
     """
 
-    arcface: IResNet100
+    arcface: nn.Module
     mapping: MappingNetwork
     flame: HeadArrays | None
 
     def to(self, device: str) -> Mica:
         """The same with its networks on a PyTorch device."""
         return Mica(self.arcface.to(device), self.mapping.to(device), self.flame)
+
+    def folded(self) -> Mica:
+        """The same for `identities` alone, which come sooner; see `fold_arcface`."""
+        return Mica(fold_arcface(self.arcface), self.mapping, self.flame)
 
     @torch.inference_mode()
     def identities(self, crops: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> Float[np.ndarray, "B 300"]:
@@ -156,7 +162,7 @@ def mica_for(model: HeadModel, *, device: str = "cpu") -> tuple[Mica, tuple[str,
         CorruptAssetError: it is damaged.
     """
     require_flame(model, "MICA foretells")
-    mica = read_mica(asset_path("mica")).to(device)
+    mica = read_mica(asset_path("mica")).to(device).folded()
     if mica.flame is None:
         return mica, ("mica.tar has no FLAME model in it, so nobody knows whether the head is of MICA's release",)
     difference = flame_difference(mica.flame, model)
