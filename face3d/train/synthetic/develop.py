@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import cv2
@@ -42,8 +43,8 @@ def develop(
         picture = cv2.resize(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), (width, height))
     noise = rng.standard_normal(picture.shape, dtype=np.float32)
     developed = np.empty(picture.shape, dtype=np.uint8)
-    curve = srgb_curve()
-    _expose(picture, noise, *how.noise, how.contrast, how.saturation, how.gamma, curve, developed)
+    tone = np.clip(0.5 + (np.linspace(0, 1, _CURVE_SIZE) - 0.5) * how.contrast, 0, 1) ** how.gamma
+    _expose(picture, noise, *how.noise, how.saturation, srgb_curve(), np.rint(255 * tone).astype(np.uint8), developed)
     return developed
 
 
@@ -78,21 +79,26 @@ def _path_kernel(x: float, y: float) -> Float[np.ndarray, "K K"]:
 
 
 @compiled
-def _expose(picture, noise, shot, dark, contrast, saturation, gamma, curve, developed):  # type: ignore[no-untyped-def]
-    top = curve.shape[0] - 1
-    value = np.empty(3)
+def _expose(picture, noise, shot, dark, saturation, curve, tone, developed):  # type: ignore[no-untyped-def]
+    """Noise, sRGB's curve, saturation, then contrast and gamma by the table `tone`."""
+    top = np.float32(curve.shape[0] - 1)
+    zero, one = np.float32(0.0), np.float32(1.0)
+    shot, dark, saturation = np.float32(shot), np.float32(dark), np.float32(saturation)
     for row in range(picture.shape[0]):
         for column in range(picture.shape[1]):
+            red, green, blue = zero, zero, zero
             for channel in range(3):
-                level = picture[row, column, channel]
-                level += noise[row, column, channel] * (shot * np.sqrt(max(level, 0.0)) + dark)
-                level = np.sqrt(min(max(level, 0.0), 1.0))
-                value[channel] = curve[int(level * top + 0.5)]
-            grey = 0.299 * value[0] + 0.587 * value[1] + 0.114 * value[2]
+                level = max(picture[row, column, channel], zero)
+                level += noise[row, column, channel] * (shot * math.sqrt(level) + dark)
+                level = curve[int(math.sqrt(min(max(level, zero), one)) * top)]
+                if channel == 0:
+                    red = level
+                elif channel == 1:
+                    green = level
+                else:
+                    blue = level
+            grey = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
             for channel in range(3):
-                level = grey + (value[channel] - grey) * saturation
-                level = 0.5 + (level - 0.5) * contrast
-                level = min(max(level, 0.0), 1.0)
-                if gamma != 1.0:
-                    level = level**gamma
-                developed[row, column, channel] = np.uint8(level * 255.0 + 0.5)
+                level = red if channel == 0 else (green if channel == 1 else blue)
+                level = grey + (level - grey) * saturation
+                developed[row, column, channel] = tone[int(min(max(level, zero), one) * top)]

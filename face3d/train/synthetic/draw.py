@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from face3d.errors import ArgumentError
 from face3d.render.rasterize_numba import CameraFragments, rasterize_camera
 from face3d.train.synthetic.backdrop import draw_backdrop
-from face3d.train.synthetic.chart import COARSE, noise_fields
+from face3d.train.synthetic.chart import noise_fields
 from face3d.train.synthetic.develop import develop
 from face3d.train.synthetic.figure import Layer, build_figure
 from face3d.train.synthetic.heads import open_head
@@ -153,9 +153,8 @@ def _eye_values(look: Look) -> Float[np.ndarray, " 15"]:
 
 def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 14"]:
     collar = -0.02 + 0.08 * look.collar
-    throat = painted.coarse[int(COARSE * (0.5 + 0.30)), COARSE // 2, :3]
     return np.array(
-        [*look.cloth[0], *look.cloth[1], collar, look.pattern, *throat, look.hair.strands, float(look.hair.is_cloth), look.hair.curl]
+        [*look.cloth[0], *look.cloth[1], collar, look.pattern, *painted.throat, look.hair.strands, float(look.hair.is_cloth), look.hair.curl]
     )
 
 

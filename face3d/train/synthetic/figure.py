@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from face3d.train.synthetic.accessories import glasses_mesh
 from face3d.train.synthetic.body import shoulders, teeth
 from face3d.train.synthetic.chart import COARSE, face_chart, texels
-from face3d.train.synthetic.hair import curtain, shell_faces, shell_vertices
+from face3d.train.synthetic.hair import Hair, curtain, hair_shadow, shell_faces, shell_vertices
 from face3d.train.synthetic.heads import OpenHead, open_head, vertex_normals
 from face3d.train.synthetic.light import light_transfer, shading_basis
 from face3d.train.synthetic.paint import PaintedLook
@@ -63,14 +63,17 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
     head, look = open_head(), painted.look
     anatomy = head.anatomy(vertices)
     eye_centres = np.stack([vertices[head.eyeball == number].mean(axis=0) for number in (1, 2)])
-    parts = [_skin(vertices, scene)]
+    parts = [_skin(vertices, look.hair, scene)]
     bite, bite_triangles, bite_marks = teeth(anatomy)
     parts.append(_teeth(bite, bite_triangles, bite_marks, scene))
     torso, torso_triangles, torso_marks = shoulders(
         vertices[head.arrays.regions["boundary"]], scene.camera_from_head, scene.body_yaw, 1.0
     )
     colour = np.tile(look.cloth[0], (len(torso), 1))
-    parts.append(_layer(torso, torso_triangles, CLOTH, torso_marks, colour, 0.02, 0.9))
+    # The throat goes on as the neck ends; further down head and chin are no longer in the light's way.
+    throat = parts[0].attributes[head.arrays.regions["boundary"], 3:6].mean(axis=0)
+    shadowed = throat + (0.95 - throat) * np.clip((torso_marks[:, 1:] - 0.005) / 0.07, 0, 1)
+    parts.append(_layer(torso, torso_triangles, CLOTH, torso_marks, colour, 0.02, shadowed))
     hair = look.hair
     if np.isfinite(hair.curtain):
         fall, fall_triangles, fall_strands = curtain(anatomy, hair, look.seed % (2**32))
@@ -119,7 +122,7 @@ def _layer(
     marks: Float[np.ndarray, "N 2"],
     colours: Float[np.ndarray, "N 3"],
     gloss: float,
-    light: float,
+    light: float | Float[np.ndarray, "N 3"],
 ) -> Layer:
     attributes = np.empty((len(vertices), ATTRIBUTES), dtype=np.float32)
     # Surfaces given with both sides have the normals of the first half, which is the outside.
@@ -163,7 +166,7 @@ def _head_statics() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return kind, fixed, shading_basis(vertex_normals(head.template, head.triangles))
 
 
-def _skin(vertices: Float[np.ndarray, "V 3"], scene: Scene) -> Layer:
+def _skin(vertices: Float[np.ndarray, "V 3"], hair: Hair, scene: Scene) -> Layer:
     head = open_head()
     kind, fixed, rest_basis = _head_statics()
     transfer, _ = light_transfer()
@@ -177,6 +180,8 @@ def _skin(vertices: Float[np.ndarray, "V 3"], scene: Scene) -> Layer:
     attributes[:, 3:6] = np.clip((shaded + floor) / np.maximum(open_sky + floor, floor), 0.02, 1.25)
     mouth = np.flatnonzero(head.region("mouth_interior", "tongue"))
     attributes[mouth, 3:6] = np.maximum(attributes[mouth, 3:6], 0.16)
+    if hair.has_shell:
+        attributes[:, 3:6] *= hair_shadow(hair)[:, None]
     for number in (1, 2):
         front, upper, lower = _lids(number)
         for lid, dark, reach in ((upper, 0.62, 0.0028), (lower, 0.30, 0.0018)):

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from face3d.train.synthetic.chart import noise_fields
 from face3d.train.synthetic.heads import open_head
 
-__all__ = ["AZIMUTHS", "Hair", "curtain", "sample_hair", "shell_faces", "shell_vertices"]
+__all__ = ["AZIMUTHS", "Hair", "curtain", "hair_shadow", "sample_hair", "shell_faces", "shell_vertices"]
 
 AZIMUTHS = np.linspace(0.0, 180.0, 37)
 """Degrees at which hairlines are given."""
@@ -171,11 +171,7 @@ def shell_vertices(
     """
     used, _ = shell_faces()
     rest = open_head().template[used]
-    azimuth = np.degrees(np.abs(np.arctan2(rest[:, 0], rest[:, 2] - _AXIS_Z)))
-    edge = np.interp(azimuth, AZIMUTHS, hair.line)
-    if np.isfinite(hair.fringe):
-        sweep = 0.25 * np.sign(hair.parting + 1e-9) * rest[:, 0]
-        edge = np.where(azimuth < 58, np.minimum(edge, hair.fringe + sweep + np.clip(azimuth - 40, 0, None) * 2e-4), edge)
+    azimuth, edge = _lower_edge(rest, hair)
     above = rest[:, 1] - edge
     upwards = np.clip((rest[:, 1] - 0.02) / 0.08, 0, 1)
     behind = np.clip((azimuth - 60) / 80, 0, 1)
@@ -194,6 +190,26 @@ def shell_vertices(
     # Hair falls away from the parting: strands are told apart by where they start along it.
     strand = np.where(azimuth > 100, rest[:, 0], across[:, 0] + 0.3 * np.abs(x))
     return place, np.stack([strand, np.hypot(x, rest[:, 1] - 0.1)], axis=1), above
+
+
+def hair_shadow(hair: Hair) -> Float[np.ndarray, " V"]:
+    """Share of the light that hair leaves to each vertex of the head: less just below its edge."""
+    rest = open_head().template
+    azimuth, edge = _lower_edge(rest, hair)
+    gap = (edge - rest[:, 1]) / (0.007 + 0.3 * max(hair.top, hair.side))
+    near = (azimuth < 62) & (rest[:, 1] > 0.005)
+    return np.where(near, 1.0 - 0.38 * np.exp(-np.maximum(gap, 0.0) ** 2), 1.0).astype(np.float32)
+
+
+def _lower_edge(rest: Float[np.ndarray, "N 3"], hair: Hair) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
+    """Azimuths of places on the mean head, and the height at which the hair ends there."""
+    azimuth = np.degrees(np.abs(np.arctan2(rest[:, 0], rest[:, 2] - _AXIS_Z)))
+    edge = np.interp(azimuth, AZIMUTHS, hair.line)
+    if np.isfinite(hair.fringe):
+        sweep = 0.25 * np.sign(hair.parting + 1e-9) * rest[:, 0]
+        lowered = hair.fringe + sweep + np.clip(azimuth - 40, 0, None) * 2e-4
+        edge = np.where(azimuth < 58, np.minimum(edge, lowered), edge)
+    return azimuth, edge
 
 
 def curtain(

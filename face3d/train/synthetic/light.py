@@ -77,7 +77,7 @@ def sample_light(rng: np.random.Generator) -> Light:
         directions[-1] = rng.normal(size=3) * [1.0, 0.5, 0.4] + [0.0, -0.3, 0.9]
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     strengths = rng.uniform(0.15, 1.0, (count, 1)) / math.sqrt(count)
-    colours = _tints(rng, count, 0.10)
+    colours = _tints(rng, count, 0.07)
     sky = rng.uniform(0.15, 0.75) * np.stack([_tints(rng, 1, 0.08)[0], rng.uniform(0.2, 0.9) * _tints(rng, 1, 0.08)[0]])
     up = np.array([rng.normal(0, 0.15), -1.0, rng.normal(0, 0.3)])
     return light_of_lamps(np.concatenate([directions, strengths * colours], axis=1), sky, up / np.linalg.norm(up))

@@ -46,7 +46,6 @@ _HAIR_SHARES = {
     "hispanic": [0.35, 0.42, 0.17, 0.04, 0.02, 0.0],
     "other": [0.66, 0.28, 0.05, 0.01, 0.0, 0.0],
 }
-_GREY = np.array([0.42, 0.41, 0.40])
 _DYED = np.array([[0.35, 0.02, 0.03], [0.03, 0.05, 0.20], [0.45, 0.12, 0.25], [0.55, 0.42, 0.22], [0.12, 0.02, 0.015]])
 _IRIS_COLOURS = np.array(
     [[0.022, 0.011, 0.006], [0.055, 0.027, 0.012], [0.12, 0.07, 0.03], [0.10, 0.12, 0.06], [0.13, 0.20, 0.30], [0.20, 0.22, 0.23]]
@@ -209,15 +208,16 @@ def sample_look(person: Person, rng: np.random.Generator, *, occluders: bool = T
     fresh = _HAIR_COLOURS[rng.choice(6, p=_HAIR_SHARES[origin])] * rng.uniform(0.7, 1.35)
     dyed = rng.uniform() < (0.05 if male else 0.12)
     grey = 0.0 if dyed else float(np.clip((age - rng.normal(48, 10)) / 22, 0, 1))
-    natural = fresh + (_GREY - fresh) * grey
+    silver = np.array([1.0, 0.98, 0.95]) * rng.uniform(0.16, 0.42)
+    natural = fresh + (silver - fresh) * grey
     hair_colour = _DYED[rng.integers(len(_DYED))] * rng.uniform(0.6, 1.2) if dyed else natural
     make_up = _make_up(male, rng)
     return Look(
         seed=seed,
         skin=skin,
-        brows=_brows(male, fresh + (_GREY - fresh) * grey * rng.uniform(0.2, 0.9), make_up, rng),
+        brows=_brows(male, fresh + (silver - fresh) * grey * rng.uniform(0.2, 0.9), make_up, rng),
         eyes=_eyes(origin, male, make_up, age, rng),
-        beard=_beard(male, fresh + (_GREY - fresh) * min(1.0, grey * rng.uniform(0.6, 1.5)), rng),
+        beard=_beard(male, fresh + (silver - fresh) * min(1.0, grey * rng.uniform(0.6, 1.5)), rng),
         make_up=make_up,
         hair=sample_hair(person.sex, origin, age, hair_colour, rng),
         glasses=sample_glasses(rng) if rng.uniform() < 0.24 and occluders else None,
@@ -251,8 +251,8 @@ def _skin(person: Person, rng: np.random.Generator) -> Skin:
         age_spots=float(old * rng.uniform(0.0, 1.0)),
         under_eye=float(rng.beta(1.3, 3.0) * 0.7),
         lids=float(rng.uniform(0.0, 0.35)),
-        lip_blood=float(np.exp(rng.normal(np.log(0.085), 0.30))),
-        lip_melanin=float(rng.uniform(0.45, 0.95)),
+        lip_blood=float(np.exp(rng.normal(np.log(0.105), 0.28))),
+        lip_melanin=float(rng.uniform(0.72, 1.25)),
         moles=int(rng.poisson(2.5)),
         lines=float(np.clip(old * rng.uniform(0.3, 1.0) + rng.uniform(0.0, 0.12), 0, 1.0)),
         pores=float(rng.uniform(0.008, 0.04)),

@@ -27,13 +27,13 @@ class PaintedLook:
         look: what was painted.
         coarse: (C, C, 6) linear RGB albedo, strength of highlights, share of lips, share of brow.
         detail: (D, D, 3) share of hair, share of dark mark, height of lines (128 level).
-        hair_map: (C, C) signed height above the hairline in metres; the shell is cut along it.
+        throat: (3,) linear RGB of the neck's skin.
     """
 
     look: Look
     coarse: Float[np.ndarray, "C C 6"]
     detail: UInt8[np.ndarray, "D D 3"]
-    hair_map: Float[np.ndarray, "C C"]
+    throat: Float[np.ndarray, " 3"]
 
 
 def paint_look(look: Look) -> PaintedLook:
@@ -42,7 +42,6 @@ def paint_look(look: Look) -> PaintedLook:
     chart, noise = face_chart(), noise_fields()
     detail, brow = draw_details(look, rng)
     coarse = np.zeros((COARSE, COARSE, 6), dtype=np.float32)
-    hair_map = np.zeros((COARSE, COARSE), dtype=np.float32)
     shifts = rng.integers(0, noise.shape[1], (6, 2))
     skin, up, beard, hair = look.skin, look.make_up, look.beard, look.hair
     amounts = np.array(
@@ -57,11 +56,18 @@ def paint_look(look: Look) -> PaintedLook:
     colours = np.stack([up.lip_colour, up.lid_colour, beard.colour, hair.colour, look.brows.colour])
     lines = np.stack([hair.line, hair.upper])
     _paint_coarse(
-        chart.zones, _heights(), chart.azimuth, noise, shifts, skin_table(), amounts, colours, lines, brow, coarse, hair_map
+        chart.zones, _heights(), chart.azimuth, noise, shifts, skin_table(), amounts, colours, lines, brow, coarse
     )
     if beard.density > 0:
         _grow_stubble(detail, chart.zones[_BEARD], chart.zones[_MOUSTACHE], _chin_weight(), noise[3], shifts[0], amounts[20:25])
-    return PaintedLook(look, coarse, detail, hair_map)
+    return PaintedLook(look, coarse, detail, coarse[_throat_texels()][:, :3].mean(axis=0).astype(np.float64))
+
+
+@lru_cache(maxsize=1)
+def _throat_texels() -> tuple[np.ndarray, np.ndarray]:
+    """Some texels of the neck."""
+    rows, columns = np.nonzero((face_chart().zones[_NECK] > 0.6) & face_chart().covered)
+    return rows[::7], columns[::7]
 
 
 @lru_cache(maxsize=1)
@@ -94,7 +100,7 @@ def _ramp(value, low, high):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colours, lines, brow, coarse, hair_map):  # type: ignore[no-untyped-def]
+def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colours, lines, brow, coarse):  # type: ignore[no-untyped-def]
     (melanin, blood, patch_m, patch_b, tan, freckles, spots, under, lids, lip_blood, lip_melanin, pores) = (
         amounts[0], amounts[1], amounts[2], amounts[3], amounts[4], amounts[5], amounts[6], amounts[7], amounts[8],
         amounts[9], amounts[10], amounts[11],
@@ -138,7 +144,6 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             upper = lines[1, k] * (1 - t) + lines[1, k + 1] * t
             y = heights[row, column]
             above = min(y - lower, upper - y) + amounts[26] * (0.55 * small + 0.5 * fine)
-            hair_map[row, column] = y - lower
             cover = amounts[25] * _ramp(above, -amounts[26], 2.5 * amounts[26]) * (1.0 - zones[2, row, column])
             whiskers = amounts[20] * max(
                 zones[7, row, column] * amounts[21],
@@ -157,7 +162,7 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
                 value += (colours[3, channel] * (1.0 + 0.25 * fine) - value) * cover
                 coarse[row, column, channel] = max(value, 0.002)
             shine = 0.75 + 0.5 * zones[3, row, column] + 0.6 * zones[1, row, column] + 0.3 * zones[0, row, column]
-            shine += lips * (0.6 + 1.5 * amounts[27])
+            shine += lips * (0.1 + 1.5 * amounts[27])
             coarse[row, column, 3] = shine * (1.0 - 0.85 * cover) * (1.0 + 0.15 * small)
             coarse[row, column, 4] = lips
             coarse[row, column, 5] = brow[row, column]

@@ -112,11 +112,11 @@ def sample_scene(rng: np.random.Generator, size: int) -> Scene:
 def _development(rng: np.random.Generator) -> Development:
     moved = rng.uniform() < 0.12
     angle, path = rng.uniform(0, np.pi), rng.uniform(1.0, 5.0)
-    warm = rng.normal(0, 0.05)
+    warm = rng.normal(0, 0.035)
     return Development(
-        exposure=float(np.exp(rng.normal(np.log(0.80), 0.22))),
+        exposure=float(np.exp(rng.normal(np.log(0.76), 0.20))),
         white_balance=(float(np.exp(warm)), float(np.exp(rng.normal(0, 0.015))), float(np.exp(-warm))),
-        contrast=float(np.exp(rng.normal(0, 0.12))),
+        contrast=float(np.exp(rng.normal(0.02, 0.10))),
         saturation=0.0 if rng.uniform() < 0.03 else float(np.clip(rng.normal(1.05, 0.16), 0.4, 1.6)),
         gamma=float(np.exp(rng.normal(0, 0.10))),
         defocus=float(rng.choice([rng.uniform(0.25, 0.7), rng.uniform(0.7, 1.8)], p=[0.8, 0.2])),

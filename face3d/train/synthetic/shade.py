@@ -136,7 +136,7 @@ def _skin(values, sight, face_frame, coarse, detail, person, colours, light, col
         albedo[channel] += (colours[hairs, channel] - albedo[channel]) * hair
         albedo[channel] += (0.15 * colours[0, channel] - albedo[channel]) * lash
     gloss = person[1] * shine * (1.0 - 0.7 * max(hair, lash))
-    _light(normal, sight, values, albedo, gloss, person[2] * (1.0 - 0.35 * lips), light, colour)
+    _light(normal, sight, values, albedo, gloss, person[2] * (1.0 - 0.15 * lips), light, colour)
     if lips > 0.5:
         return LIPS_CLASS
     if brow > 0.45:
@@ -367,7 +367,7 @@ def shade_shell(face_id, barycentric, depth, base_depth, triangles, kinds, attri
                 gloss, result = 0.05, OTHER_CLASS
             else:
                 shade = _strands(values[6], values[7], noise, hair[3], hair[7])
-                ragged = hair[4] * (shade - 1.0) / max(hair[3], 0.05)
+                ragged = hair[4] * min(max((shade - 1.0) / max(hair[3] + hair[7], 0.05), -1.2), 1.2)
                 alpha = _smooth(values[8] + ragged, -hair[5], 1.5 * hair[5])
                 for channel in range(3):
                     albedo[channel] = hair[channel] * shade

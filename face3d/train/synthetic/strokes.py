@@ -59,6 +59,8 @@ def draw_details(look: Look, rng: np.random.Generator) -> tuple[UInt8[np.ndarray
     if look.skin.lines > 0.05:
         _draw_lines(look.skin.lines, height, rng)
     brow = cv2.GaussianBlur(brow, (0, 0), 1.0)
+    shift = rng.integers(0, 64, 2)
+    cv2.subtract(height, _pores()[shift[0] : shift[0] + DETAIL, shift[1] : shift[1] + DETAIL], dst=height)
     return np.ascontiguousarray(np.stack([hair, marks, height], axis=2)), brow.astype(np.float32) / 255.0
 
 
@@ -157,6 +159,14 @@ def _line_texels() -> tuple[np.ndarray, ...]:
         dense = np.stack([np.interp(t, range(len(points)), points[:, k]) for k in range(2)], axis=1)
         curves.append(texels(chart_of(_on_face(dense)), DETAIL))
     return tuple(curves)
+
+
+@lru_cache(maxsize=1)
+def _pores() -> UInt8[np.ndarray, "P P"]:
+    """Depth of the skin's finest relief, a little larger than the fine grid."""
+    rng = np.random.default_rng(20261125)
+    field = cv2.GaussianBlur(rng.standard_normal((DETAIL + 64, DETAIL + 64), dtype=np.float32), (0, 0), 1.1)
+    return np.clip(field / field.std() * 2.0 + 4.0, 0, 12).astype(np.uint8)
 
 
 def _draw_lines(depth: float, height: UInt8[np.ndarray, "D D"], rng: np.random.Generator) -> None:
