@@ -27,9 +27,7 @@ the eyes: about what MediaPipe misses them by on the renders."""
 TRUE_POINTS = "mediapipe_478"
 
 
-def seen_crops(
-    sample: Sample, views: int, rng: np.random.Generator
-) -> Iterator[UInt8[np.ndarray, "112 112 3"]]:
+def seen_crops(sample: Sample, views: int, rng: np.random.Generator) -> Iterator[UInt8[np.ndarray, "112 112 3"]]:
     """ArcFace crops of a sample's face, by points that miss the true ones as a detector's do."""
     points = sample.label.landmarks[TRUE_POINTS].pixels
     five = convert_points(points, TRUE_POINTS, "arcface_5")
