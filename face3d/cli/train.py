@@ -85,7 +85,7 @@ class TrainPreview:
 
 @dataclass(frozen=True, slots=True)
 class TrainFeatures:
-    """What a face encoder sees in the faces of a synthetic data set, for `face3d train regressor`; --out names the file."""
+    """Encode the faces of a synthetic data set, for `face3d train regressor` to learn from; --out names the file."""
 
     dataset: Positional[Annotated[Path, arg(metavar="DIR")]]
     """Folder that `face3d train synthetic` wrote."""
