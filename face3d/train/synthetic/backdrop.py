@@ -15,7 +15,7 @@ def draw_backdrop(rng: np.random.Generator, height: int, width: int) -> Float[np
     """Draw at a quarter of the size, where all but the finest texture lives, then enlarge."""
     rows, columns = max(height // 4, 8), max(width // 4, 8)
     kind = rng.choice(["wall", "gradient", "patches", "shapes", "bokeh"], p=[0.22, 0.2, 0.23, 0.23, 0.12])
-    bright = float(np.exp(rng.uniform(np.log(0.03), np.log(0.8))))
+    bright = float(np.exp(rng.uniform(np.log(0.03), np.log(0.6))))
     vivid = rng.uniform(0.03, 0.35)
     base = bright * np.exp(rng.normal(0, 0.12, 3))
     small = np.tile(base.astype(np.float32), (rows, columns, 1))

@@ -114,7 +114,7 @@ def render_head_image(
         nose = figure.solid.vertices[head.arrays.regions["nose"]].mean(axis=0)
         middle = nose[:2] / nose[2] * focal[0] + focal[1:]
         front = shading_basis(np.array([0.0, -0.3, -0.95])) @ scene.light.coefficients
-        taken = draw_occluder(occluder, middle, np.maximum(front, 0.02), image)
+        taken = draw_occluder(occluder, middle, focal[0] / nose[2], np.maximum(front, 0.02), image)
         segmentation[taken] = CLASSES.index("other")
         hidden |= taken
     return Drawing(develop(image, on_person, scene.development, rng), segmentation, solid.depth, hidden)

@@ -180,8 +180,8 @@ def shell_vertices(
     bumps = _smooth_noise(rest, rng, 0.045 if hair.style == "curly" else 0.06)
     lift *= 1 + (0.5 * hair.curl if hair.style == "curly" else hair.curl) * bumps
     ramp = np.clip(above / (0.010 + 0.8 * lift), 0.0, 1.0)
-    floor = 0.35 if np.isfinite(hair.fringe) or hair.is_cloth or hair.style == "hat" else 0.12
-    lift *= np.where(above > -0.004, floor + (1 - floor) * np.sqrt(ramp), 0.0)
+    floor = 0.35 if np.isfinite(hair.fringe) or hair.is_cloth or hair.style == "hat" else 0.03
+    lift *= np.where(above > -0.004, floor + (1 - floor) * ramp**0.75, 0.0)
     outward = vertices[used] - (vertices.mean(axis=0) * 0 + _CENTRE)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     place = vertices[used] + outward * (lift[:, None] + 0.0008)

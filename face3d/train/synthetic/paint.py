@@ -126,7 +126,7 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             if freckles > 0.0:
                 m += 0.9 * freckles * _ramp(small + 0.25 * middle, 1.6 - 0.9 * freckles, 2.6) * min(1.0, sun * 1.5) * even
             if spots > 0.0:
-                m += 0.55 * spots * _ramp(small + 0.3 * middle_b, 2.3 - 0.5 * spots, 3.0) * even
+                m += 0.30 * spots * _ramp(small + 0.3 * middle_b, 2.3 - 0.5 * spots, 3.0) * even
             m += (0.45 * under * below + lids * lid * 0.4) * even
             b += (0.7 * under * below + lids * lid * 0.8) * even
             m = m * (1.0 - lips) + lips * (log_melanin + np.log(lip_melanin) + 0.05 * small)
@@ -182,6 +182,6 @@ def _grow_stubble(detail, beard, moustache, chin, noise, shift, amounts):  # typ
                 for down in range(factor):
                     for right in range(factor):
                         y, x = factor * row + down, factor * column + right
-                        draw = noise[(y + shift[0]) & wrap, (x + shift[1]) & wrap]
-                        hair = _ramp(draw, 1.6 - 2.4 * share, 2.8 - 2.4 * share) * min(1.0, 0.45 + 0.6 * share)
+                        draw = noise[(y + shift[0]) & wrap, (5 * x + shift[1]) & wrap]
+                        hair = _ramp(draw, 1.5 - 2.4 * share, 2.9 - 2.4 * share) * min(1.0, 0.40 + 0.6 * share)
                         detail[y, x, 0] = max(detail[y, x, 0], np.uint8(235.0 * hair))
