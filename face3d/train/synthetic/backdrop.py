@@ -20,7 +20,9 @@ def draw_backdrop(rng: np.random.Generator, height: int, width: int) -> Float[np
     base = bright * np.exp(rng.normal(0, 0.12, 3))
     small = np.tile(base.astype(np.float32), (rows, columns, 1))
     if kind in ("wall", "gradient"):
-        other = base * np.exp(rng.normal(0, 0.5 if kind == "gradient" else 0.15, (2, 2, 1)) + rng.normal(0, 0.3 * vivid, (2, 2, 3)))
+        other = base * np.exp(
+            rng.normal(0, 0.5 if kind == "gradient" else 0.15, (2, 2, 1)) + rng.normal(0, 0.3 * vivid, (2, 2, 3))
+        )
         small = cv2.resize(other.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
     elif kind == "patches":
         tall, wide = rng.integers(2, 8, 2)

@@ -55,7 +55,12 @@ class Drawing:
 
 
 def render_head_image(
-    vertices: Float[np.ndarray, "V 3"], look: Look | PaintedLook, scene: Scene, rng: np.random.Generator, *, occluder: Occluder | None = None
+    vertices: Float[np.ndarray, "V 3"],
+    look: Look | PaintedLook,
+    scene: Scene,
+    rng: np.random.Generator,
+    *,
+    occluder: Occluder | None = None,
 ) -> Drawing:
     """Draw a head of the open head's topology.
 
@@ -74,7 +79,9 @@ def render_head_image(
     """
     head = open_head()
     if np.shape(vertices) != head.template.shape:
-        raise ArgumentError(f"vertices have shape {np.shape(vertices)}, expected {head.template.shape}: the open head's")
+        raise ArgumentError(
+            f"vertices have shape {np.shape(vertices)}, expected {head.template.shape}: the open head's"
+        )
     painted = look if isinstance(look, PaintedLook) else paint_look(look)
     person = painted.look
     figure = build_figure(np.asarray(vertices, dtype=np.float64), painted, scene)
@@ -147,14 +154,32 @@ def _hair_colours(look: Look) -> Float[np.ndarray, "2 3"]:
 def _eye_values(look: Look) -> Float[np.ndarray, " 15"]:
     eyes = look.eyes
     return np.array(
-        [eyes.iris_radius, eyes.pupil_radius, eyes.ring, eyes.veins, *eyes.fibres, *eyes.sclera, *eyes.iris, *eyes.centre]
+        [
+            eyes.iris_radius,
+            eyes.pupil_radius,
+            eyes.ring,
+            eyes.veins,
+            *eyes.fibres,
+            *eyes.sclera,
+            *eyes.iris,
+            *eyes.centre,
+        ]
     )
 
 
 def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 14"]:
     collar = -0.02 + 0.08 * look.collar
     return np.array(
-        [*look.cloth[0], *look.cloth[1], collar, look.pattern, *painted.throat, look.hair.strands, float(look.hair.is_cloth), look.hair.curl]
+        [
+            *look.cloth[0],
+            *look.cloth[1],
+            collar,
+            look.pattern,
+            *painted.throat,
+            look.hair.strands,
+            float(look.hair.is_cloth),
+            look.hair.curl,
+        ]
     )
 
 

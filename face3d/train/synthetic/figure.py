@@ -102,7 +102,9 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
     if hair.has_shell:
         place, strands, above = shell_vertices(vertices, hair, look.seed % (2**32))
         used, triangles = shell_faces()
-        layer = _layer(_camera(place, scene), triangles, SHELL, strands, np.tile(hair.colour, (len(place), 1)), hair.shine, 0.9)
+        layer = _layer(
+            _camera(place, scene), triangles, SHELL, strands, np.tile(hair.colour, (len(place), 1)), hair.shine, 0.9
+        )
         layer.attributes[:, 8:11] = 0.0
         layer.attributes[:, 8] = above
         shells.append(layer)
@@ -114,7 +116,9 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
 def _camera(points: Float[np.ndarray, "N 3"], scene: Scene) -> Float[np.ndarray, "N 3"]:
     rotation, translation = scene.camera_from_head[:3, :3], scene.camera_from_head[:3, 3]
     # Term by term: the sums of a matrix product may depend on the library's threads.
-    return points[:, :1] * rotation[:, 0] + points[:, 1:2] * rotation[:, 1] + points[:, 2:] * rotation[:, 2] + translation
+    return (
+        points[:, :1] * rotation[:, 0] + points[:, 1:2] * rotation[:, 1] + points[:, 2:] * rotation[:, 2] + translation
+    )
 
 
 def _layer(
@@ -228,7 +232,9 @@ def _in_head_frame(scene: Scene) -> Float[np.ndarray, "9 3"]:
     return np.einsum("kn,nc->kc", _PROBE_INVERSE, seen)
 
 
-_PROBES = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float)
+_PROBES = np.array(
+    [[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float
+)
 _PROBES /= np.linalg.norm(_PROBES, axis=1, keepdims=True)
 _PROBE_INVERSE = np.linalg.pinv(shading_basis(_PROBES))
 

@@ -103,11 +103,19 @@ def draw_occluder(
             base = centre + side * size * (0.42 * (finger - 1.5))
             length = size * rng.uniform(1.0, 1.5) * (0.85 if finger in (0, 3) else 1.0)
             capsule(base, base + axis * length + side * rng.normal(0, 0.08) * size, 0.19 * size)
-        capsule(centre - axis * 0.35 * size - side * 0.25 * size, centre - axis * 0.35 * size + side * 0.25 * size, 0.6 * size)
+        capsule(
+            centre - axis * 0.35 * size - side * 0.25 * size,
+            centre - axis * 0.35 * size + side * 0.25 * size,
+            0.6 * size,
+        )
         capsule(centre - side * 0.7 * size, centre - side * 1.15 * size + axis * 0.6 * size, 0.2 * size)
         capsule(centre - axis * 0.6 * size, centre - axis * 6 * size, 0.5 * size)
     elif occluder.kind == "ellipse":
-        capsule(centre - axis * size * rng.uniform(0, 1), centre + axis * size * rng.uniform(0, 1), size * rng.uniform(0.5, 1.1))
+        capsule(
+            centre - axis * size * rng.uniform(0, 1),
+            centre + axis * size * rng.uniform(0, 1),
+            size * rng.uniform(0.5, 1.1),
+        )
     else:
         capsule(centre - side * 3 * size, centre + side * 3 * size, 0.35 * size)
     alpha = cover.astype(np.float32)[..., None] / 255
