@@ -167,7 +167,7 @@ def _eye_values(look: Look) -> Float[np.ndarray, " 15"]:
     )
 
 
-def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 14"]:
+def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 15"]:
     collar = -0.02 + 0.08 * look.collar
     return np.array(
         [
@@ -179,6 +179,7 @@ def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 14"]:
             look.hair.strands,
             float(look.hair.is_cloth),
             look.hair.curl,
+            look.skin.gloss,
         ]
     )
 

@@ -64,7 +64,7 @@ def _light(normal, sight, attributes, albedo, gloss, roughness, light, colour): 
     rim = (1.0 - facing) ** 5
     # The sky's reflection: light from where the mirrored view points.
     rx, ry, rz = 2 * facing * x - sight[0], 2 * facing * y - sight[1], 2 * facing * z - sight[2]
-    sheen = gloss * (_FRESNEL + 0.25 * rim) * (1.0 - 0.6 * roughness)
+    sheen = gloss * (0.8 * _FRESNEL + 0.2 * rim) * (1.0 - 0.6 * roughness)
     for channel in range(3):
         reached = attributes[3 + channel]
         diffuse = max(_irradiance(x, y, z, coefficients, channel), 0.01)
@@ -250,7 +250,7 @@ def _plain(kind, values, sight, noise, cloth, light, colour):  # type: ignore[no
         for channel in range(3):
             fabric = (cloth[channel] + (cloth[3 + channel] - cloth[channel]) * stripe) * weave
             albedo[channel] = fabric + (cloth[8 + channel] - fabric) * bare
-        gloss = 0.05 + 0.5 * bare
+        gloss, roughness = 0.05 + cloth[14] * bare, 0.6
         result = SKIN_CLASS if bare > 0.5 else CLOTH_CLASS
     elif kind == FRAME:
         gloss, roughness, result = 3.0 * values[11], 0.2, GLASSES_CLASS
