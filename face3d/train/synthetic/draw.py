@@ -124,7 +124,8 @@ def render_head_image(
         taken = draw_occluder(occluder, middle, focal[0] / nose[2], np.maximum(front, 0.02), image)
         segmentation[taken] = CLASSES.index("other")
         hidden |= taken
-    return Drawing(develop(image, on_person, scene.development, rng), segmentation, solid.depth, hidden)
+    falling = float(scene.light.coefficients[0].mean() * shading_basis(np.array([0.0, 0.0, -1.0]))[0] * 1.5)
+    return Drawing(develop(image, on_person, falling, scene.development, rng), segmentation, solid.depth, hidden)
 
 
 def _fragments(layer: Layer, scene: Scene) -> CameraFragments:
