@@ -51,21 +51,23 @@ def main() -> None:
     female, ancestry = np.tile(people.female, 2), np.tile(people.ancestry, 2)
 
     labels = [(sex, name) for sex in SEXES for name in ANCESTRY_MIX]
-    members = [
-        (female == (sex == "female")) & (ancestry == list(ANCESTRY_MIX).index(name)) for sex, name in labels
-    ]
+    members = [(female == (sex == "female")) & (ancestry == list(ANCESTRY_MIX).index(name)) for sex, name in labels]
     shares = np.array([0.5 * ANCESTRY_MIX[name] for _, name in labels])
     means = np.stack([coefficients[group].mean(axis=0) for group in members])
     means -= shares @ means
     within = np.eye(means.shape[1]) - np.einsum("g,gi,gj->ij", shares, means, means)
     print(f"smallest eigenvalue of the shared covariance: {np.linalg.eigvalsh(within)[0]:.3f}")
-    print(f"coefficients, whole population: mean {np.abs(coefficients.mean(axis=0)).max():.4f} from 0 at most, "
-          f"covariance {np.abs(np.cov(coefficients.T) - np.eye(len(within))).max():.3f} from I at most")
+    print(
+        f"coefficients, whole population: mean {np.abs(coefficients.mean(axis=0)).max():.4f} from 0 at most, "
+        f"covariance {np.abs(np.cov(coefficients.T) - np.eye(len(within))).max():.3f} from I at most"
+    )
     for (sex, name), group, mean in zip(labels, members, means, strict=True):
         centred = coefficients[group] - coefficients[group].mean(axis=0)
         spread = (centred**2).mean() / np.trace(within) * len(within)
-        print(f"{sex:7s} {name:9s} {group.sum():5d} heads, mean {np.linalg.norm(mean):.2f} sigma from the middle, "
-              f"spread {spread:.2f} of the shared one")
+        print(
+            f"{sex:7s} {name:9s} {group.sum():5d} heads, mean {np.linalg.norm(mean):.2f} sigma from the middle, "
+            f"spread {spread:.2f} of the shared one"
+        )
     np.savez_compressed(
         arguments.out,
         sex=np.array([sex for sex, _ in labels]),

@@ -64,7 +64,16 @@ class GlassesMesh:
 def sample_glasses(rng: np.random.Generator) -> Glasses:
     """Draw glasses: adult sizes (lens 46 to 58, bridge 15 to 22 mm), one pair in six for the sun."""
     sun = rng.uniform() < 0.16
-    dark = np.array([[0.008, 0.008, 0.009], [0.06, 0.025, 0.012], [0.30, 0.24, 0.12], [0.35, 0.36, 0.38], [0.02, 0.03, 0.08], [0.25, 0.02, 0.03]])
+    dark = np.array(
+        [
+            [0.008, 0.008, 0.009],
+            [0.06, 0.025, 0.012],
+            [0.30, 0.24, 0.12],
+            [0.35, 0.36, 0.38],
+            [0.02, 0.03, 0.08],
+            [0.25, 0.02, 0.03],
+        ]
+    )
     return Glasses(
         lens_width=float(rng.uniform(0.046, 0.058)),
         lens_height=float(rng.uniform(0.028, 0.050) + (0.004 if sun else 0.0)),
@@ -77,7 +86,9 @@ def sample_glasses(rng: np.random.Generator) -> Glasses:
         vertex_distance=float(rng.uniform(0.0075, 0.013)),
         slip=float(max(0.0, rng.normal(0.001, 0.002))),
         pantoscopic=float(rng.uniform(0.05, 0.21)),
-        tint=float(rng.uniform(0.65, 0.97)) if sun else float(rng.choice([0.02, rng.uniform(0.03, 0.30)], p=[0.85, 0.15])),
+        tint=float(rng.uniform(0.65, 0.97))
+        if sun
+        else float(rng.choice([0.02, rng.uniform(0.03, 0.30)], p=[0.85, 0.15])),
         tint_colour=np.array([0.5, 0.42, 0.33]) * rng.uniform(0.3, 1.5) if sun else rng.uniform(0.7, 1.0, 3),
         reflection=float(rng.uniform(0.0, 0.35) if not sun else rng.uniform(0.05, 0.25)),
     )
@@ -86,7 +97,9 @@ def sample_glasses(rng: np.random.Generator) -> Glasses:
 def sample_mask(rng: np.random.Generator) -> Mask:
     """Draw a mask: surgical blue and white mostly."""
     colours = np.array([[0.35, 0.55, 0.72], [0.72, 0.72, 0.70], [0.02, 0.02, 0.02], [0.5, 0.25, 0.25]])
-    return Mask(colours[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])] * rng.uniform(0.7, 1.1), float(rng.uniform(-0.028, -0.008)), 0.0)
+    return Mask(
+        colours[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])] * rng.uniform(0.7, 1.1), float(rng.uniform(-0.028, -0.008)), 0.0
+    )
 
 
 def glasses_mesh(
@@ -137,7 +150,9 @@ def glasses_mesh(
         hinge = _placed(_curved(np.array([[side * hinge_x, 0.25 * glasses.lens_height]])), turn, centre)[0]
         ear = anatomy[f"otobasion_superius_{name}"] + np.array([side * 0.004, 0.004, 0.0])
         # The arm leaves outwards, so that it clears the temple.
-        path = np.stack([hinge, 0.65 * hinge + 0.35 * ear + [side * 0.008, 0.001, 0.0], ear, ear + [0.0, -0.012, -0.02]])
+        path = np.stack(
+            [hinge, 0.65 * hinge + 0.35 * ear + [side * 0.008, 0.001, 0.0], ear, ear + [0.0, -0.012, -0.02]]
+        )
         high = np.array([0.0, max(bar, 0.0018), 0.0])
         wide = np.array([side * 0.0012, 0.0, 0.0])
         corners = [frame.add(path + shift) for shift in (high, high + wide, wide - high, -high)]

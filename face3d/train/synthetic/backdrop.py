@@ -15,12 +15,14 @@ def draw_backdrop(rng: np.random.Generator, height: int, width: int) -> Float[np
     """Draw at a quarter of the size, where all but the finest texture lives, then enlarge."""
     rows, columns = max(height // 4, 8), max(width // 4, 8)
     kind = rng.choice(["wall", "gradient", "patches", "shapes", "bokeh"], p=[0.22, 0.2, 0.23, 0.23, 0.12])
-    bright = float(np.exp(rng.uniform(np.log(0.03), np.log(0.8))))
+    bright = float(np.exp(rng.uniform(np.log(0.03), np.log(0.6))))
     vivid = rng.uniform(0.03, 0.35)
     base = bright * np.exp(rng.normal(0, 0.12, 3))
     small = np.tile(base.astype(np.float32), (rows, columns, 1))
     if kind in ("wall", "gradient"):
-        other = base * np.exp(rng.normal(0, 0.5 if kind == "gradient" else 0.15, (2, 2, 1)) + rng.normal(0, 0.3 * vivid, (2, 2, 3)))
+        other = base * np.exp(
+            rng.normal(0, 0.5 if kind == "gradient" else 0.15, (2, 2, 1)) + rng.normal(0, 0.3 * vivid, (2, 2, 3))
+        )
         small = cv2.resize(other.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
     elif kind == "patches":
         tall, wide = rng.integers(2, 8, 2)

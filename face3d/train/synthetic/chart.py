@@ -168,7 +168,9 @@ def _zones(head: OpenHead, rest: Float[np.ndarray, "C C 3"]) -> Float[np.ndarray
         "neck": _step(-y, 0.105, 0.125) * _step(-z, 0.0, 0.02),
         "lips": lips,
         "lip_line": line,
-        "sun": np.clip(blob(0.0, -0.025, 0.016, 0.02) + blob(0.042, -0.025, 0.02, 0.018) + blob(0, 0.05, 0.05, 0.02), 0, 1),
+        "sun": np.clip(
+            blob(0.0, -0.025, 0.016, 0.02) + blob(0.042, -0.025, 0.02, 0.018) + blob(0, 0.05, 0.05, 0.02), 0, 1
+        ),
     }
     return np.stack([masks[name] for name in ZONES])
 

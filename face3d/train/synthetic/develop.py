@@ -16,23 +16,32 @@ from face3d.train.synthetic.scene import Development
 __all__ = ["decode_jpeg", "develop", "encode_jpeg"]
 
 _CURVE_SIZE = 4096
+_METERED_ON_FACE = 0.55
+_LIGHT_SKIN = 0.6
+"""Of the light that falls on it, what bright places of light skin send back in red."""
 
 
 def develop(
-    light: Float[np.ndarray, "H W 3"], on_person: Bool[np.ndarray, "H W"], how: Development, rng: np.random.Generator
+    light: Float[np.ndarray, "H W 3"],
+    on_person: Bool[np.ndarray, "H W"],
+    falling: float,
+    how: Development,
+    rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Expose and develop.
 
     Args:
         light: linear RGB; overwritten.
         on_person: pixels that the exposure is metered on.
+        falling: light that falls on the scene, which the exposure answers to as well: dark skin stays darker.
         how: the camera's doing.
         rng: of the sensor's noise.
     """
     scale = light.shape[0] / 256
     metered = light[on_person] if on_person.any() else light.reshape(-1, 3)
     bright = float(np.percentile(metered[:: max(1, len(metered) // 1500)].max(axis=1), 96))
-    gain = (np.array(how.white_balance) * how.exposure / max(bright, 1e-4)).astype(np.float32)
+    expected = max(bright, 1e-4) ** _METERED_ON_FACE * max(_LIGHT_SKIN * falling, 1e-4) ** (1 - _METERED_ON_FACE)
+    gain = (np.array(how.white_balance) * how.exposure / expected).astype(np.float32)
     picture = light * gain
     if how.motion != (0.0, 0.0):
         picture = cv2.filter2D(picture, -1, _path_kernel(how.motion[0] * scale, how.motion[1] * scale))

@@ -55,7 +55,12 @@ class Drawing:
 
 
 def render_head_image(
-    vertices: Float[np.ndarray, "V 3"], look: Look | PaintedLook, scene: Scene, rng: np.random.Generator, *, occluder: Occluder | None = None
+    vertices: Float[np.ndarray, "V 3"],
+    look: Look | PaintedLook,
+    scene: Scene,
+    rng: np.random.Generator,
+    *,
+    occluder: Occluder | None = None,
 ) -> Drawing:
     """Draw a head of the open head's topology.
 
@@ -74,7 +79,9 @@ def render_head_image(
     """
     head = open_head()
     if np.shape(vertices) != head.template.shape:
-        raise ArgumentError(f"vertices have shape {np.shape(vertices)}, expected {head.template.shape}: the open head's")
+        raise ArgumentError(
+            f"vertices have shape {np.shape(vertices)}, expected {head.template.shape}: the open head's"
+        )
     painted = look if isinstance(look, PaintedLook) else paint_look(look)
     person = painted.look
     figure = build_figure(np.asarray(vertices, dtype=np.float64), painted, scene)
@@ -114,10 +121,11 @@ def render_head_image(
         nose = figure.solid.vertices[head.arrays.regions["nose"]].mean(axis=0)
         middle = nose[:2] / nose[2] * focal[0] + focal[1:]
         front = shading_basis(np.array([0.0, -0.3, -0.95])) @ scene.light.coefficients
-        taken = draw_occluder(occluder, middle, np.maximum(front, 0.02), image)
+        taken = draw_occluder(occluder, middle, focal[0] / nose[2], np.maximum(front, 0.02), image)
         segmentation[taken] = CLASSES.index("other")
         hidden |= taken
-    return Drawing(develop(image, on_person, scene.development, rng), segmentation, solid.depth, hidden)
+    falling = float(scene.light.coefficients[0].mean() * shading_basis(np.array([0.0, 0.0, -1.0]))[0] * 1.5)
+    return Drawing(develop(image, on_person, falling, scene.development, rng), segmentation, solid.depth, hidden)
 
 
 def _fragments(layer: Layer, scene: Scene) -> CameraFragments:
@@ -147,14 +155,33 @@ def _hair_colours(look: Look) -> Float[np.ndarray, "2 3"]:
 def _eye_values(look: Look) -> Float[np.ndarray, " 15"]:
     eyes = look.eyes
     return np.array(
-        [eyes.iris_radius, eyes.pupil_radius, eyes.ring, eyes.veins, *eyes.fibres, *eyes.sclera, *eyes.iris, *eyes.centre]
+        [
+            eyes.iris_radius,
+            eyes.pupil_radius,
+            eyes.ring,
+            eyes.veins,
+            *eyes.fibres,
+            *eyes.sclera,
+            *eyes.iris,
+            *eyes.centre,
+        ]
     )
 
 
-def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 14"]:
+def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 15"]:
     collar = -0.02 + 0.08 * look.collar
     return np.array(
-        [*look.cloth[0], *look.cloth[1], collar, look.pattern, *painted.throat, look.hair.strands, float(look.hair.is_cloth), look.hair.curl]
+        [
+            *look.cloth[0],
+            *look.cloth[1],
+            collar,
+            look.pattern,
+            *painted.throat,
+            look.hair.strands,
+            float(look.hair.is_cloth),
+            look.hair.curl,
+            look.skin.gloss,
+        ]
     )
 
 

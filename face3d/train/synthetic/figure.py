@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 
 from face3d.train.synthetic.accessories import glasses_mesh
 from face3d.train.synthetic.body import shoulders, teeth
@@ -71,7 +72,8 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
     )
     colour = np.tile(look.cloth[0], (len(torso), 1))
     # The throat goes on as the neck ends; further down head and chin are no longer in the light's way.
-    throat = parts[0].attributes[head.arrays.regions["boundary"], 3:6].mean(axis=0)
+    rim = head.arrays.regions["boundary"]
+    throat = parts[0].attributes[rim[head.template[rim, 2] > -0.07], 3:6].mean(axis=0)
     shadowed = throat + (0.95 - throat) * np.clip((torso_marks[:, 1:] - 0.005) / 0.07, 0, 1)
     parts.append(_layer(torso, torso_triangles, CLOTH, torso_marks, colour, 0.02, shadowed))
     hair = look.hair
@@ -100,7 +102,9 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
     if hair.has_shell:
         place, strands, above = shell_vertices(vertices, hair, look.seed % (2**32))
         used, triangles = shell_faces()
-        layer = _layer(_camera(place, scene), triangles, SHELL, strands, np.tile(hair.colour, (len(place), 1)), hair.shine, 0.9)
+        layer = _layer(
+            _camera(place, scene), triangles, SHELL, strands, np.tile(hair.colour, (len(place), 1)), hair.shine, 0.9
+        )
         layer.attributes[:, 8:11] = 0.0
         layer.attributes[:, 8] = above
         shells.append(layer)
@@ -112,7 +116,9 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
 def _camera(points: Float[np.ndarray, "N 3"], scene: Scene) -> Float[np.ndarray, "N 3"]:
     rotation, translation = scene.camera_from_head[:3, :3], scene.camera_from_head[:3, 3]
     # Term by term: the sums of a matrix product may depend on the library's threads.
-    return points[:, :1] * rotation[:, 0] + points[:, 1:2] * rotation[:, 1] + points[:, 2:] * rotation[:, 2] + translation
+    return (
+        points[:, :1] * rotation[:, 0] + points[:, 1:2] * rotation[:, 1] + points[:, 2:] * rotation[:, 2] + translation
+    )
 
 
 def _layer(
@@ -226,7 +232,9 @@ def _in_head_frame(scene: Scene) -> Float[np.ndarray, "9 3"]:
     return np.einsum("kn,nc->kc", _PROBE_INVERSE, seen)
 
 
-_PROBES = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float)
+_PROBES = np.array(
+    [[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float
+)
 _PROBES /= np.linalg.norm(_PROBES, axis=1, keepdims=True)
 _PROBE_INVERSE = np.linalg.pinv(shading_basis(_PROBES))
 
@@ -243,15 +251,18 @@ def _teeth(
 
 
 def _mask(vertices: Float[np.ndarray, "V 3"], upper: float, colour: Float[np.ndarray, " 3"], scene: Scene) -> Layer:
-    """Cloth over nose and mouth: the skin there, smoothed and lifted."""
-    used, triangles = _mask_faces()
-    rest = open_head().template[used]
-    outward = vertices[used] - np.array([0.0, -0.05, -0.06])
+    """Cloth over nose and mouth: the skin there, smoothed and lifted, the mouth closed over."""
+    used, triangles, mouth, smoothing = _mask_faces()
+    rest = np.concatenate([open_head().template[used], open_head().template[used[mouth]].mean(axis=0, keepdims=True)])
+    place = np.concatenate([vertices[used], vertices[used[mouth]].mean(axis=0, keepdims=True)])
+    for _ in range(4):
+        place = smoothing @ place
+    outward = place - np.array([0.0, -0.05, -0.06])
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    bridge = 0.004 + 0.012 * np.exp(-(((rest[:, 1] + 0.055) / 0.022) ** 2)) * np.exp(-((rest[:, 0] / 0.035) ** 2))
+    tent = 0.007 + 0.009 * np.exp(-(((rest[:, 1] + 0.055) / 0.022) ** 2)) * np.exp(-((rest[:, 0] / 0.035) ** 2))
     layer = _layer(
-        _camera(vertices[used] + outward * bridge[:, None], scene), triangles, MASK, np.zeros((len(used), 2)),
-        np.tile(colour, (len(used), 1)), 0.03, 0.9,
+        _camera(place + outward * tent[:, None], scene), triangles, MASK, np.zeros((len(place), 2)),
+        np.tile(colour, (len(place), 1)), 0.03, 0.9,
     )  # fmt: skip
     edge = upper - 0.25 * np.abs(rest[:, 0])
     layer.attributes[:, 6] = np.minimum(edge - rest[:, 1], rest[:, 1] + 0.122)
@@ -260,7 +271,8 @@ def _mask(vertices: Float[np.ndarray, "V 3"], upper: float, colour: Float[np.nda
 
 
 @lru_cache(maxsize=1)
-def _mask_faces() -> tuple[np.ndarray, np.ndarray]:
+def _mask_faces() -> tuple[np.ndarray, np.ndarray, np.ndarray, csr_array]:
+    """Vertices that a mask may cover; its triangles over those and a last one in the mouth; the mouth's rim; smoothing."""
     head = open_head()
     rest = head.template
     within = head.region("skin") & (rest[:, 2] > -0.045) & (rest[:, 1] < 0.012) & ~head.region("left_ear", "right_ear")
@@ -268,7 +280,21 @@ def _mask_faces() -> tuple[np.ndarray, np.ndarray]:
     used = np.unique(triangles)
     place = np.full(len(rest), -1)
     place[used] = np.arange(len(used))
-    return used, place[triangles]
+    triangles = place[triangles]
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    both_ways = set(map(tuple, edges.tolist()))
+    rim = np.array([edge for edge in edges.tolist() if (edge[1], edge[0]) not in both_ways])
+    spot = rest[used]
+    at_mouth = (np.abs(spot[:, 0]) < 0.032) & (spot[:, 1] < -0.055) & (spot[:, 1] > -0.095)
+    rim = rim[at_mouth[rim].all(axis=1)]
+    lid = np.stack([rim[:, 1], rim[:, 0], np.full(len(rim), len(used))], axis=1)
+    triangles = np.concatenate([triangles, lid])
+    count = len(used) + 1
+    rows = np.concatenate([triangles[:, k] for k in (0, 0, 1, 1, 2, 2)])
+    columns = np.concatenate([triangles[:, k] for k in (1, 2, 0, 2, 0, 1)])
+    near = csr_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    near = near + csr_array((np.full(count, 2.0), (np.arange(count), np.arange(count))), shape=(count, count))
+    return used, triangles, np.unique(rim), csr_array(near / near.sum(axis=1)[:, None])
 
 
 def _eye_turns(vertices: Float[np.ndarray, "V 3"], scene: Scene) -> Float[np.ndarray, "2 3 3"]:

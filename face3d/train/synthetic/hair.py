@@ -21,7 +21,9 @@ AZIMUTHS = np.linspace(0.0, 180.0, 37)
 _AXIS_Z = -0.075
 _CENTRE = np.array([0.0, 0.0, -0.075])
 _USUAL_LINE = np.interp(
-    AZIMUTHS, [0, 20, 38, 52, 62, 70, 78, 95, 130, 180], [0.072, 0.071, 0.058, 0.030, 0.012, -0.020, 0.004, 0.006, -0.055, -0.075]
+    AZIMUTHS,
+    [0, 20, 38, 52, 62, 70, 78, 95, 130, 180],
+    [0.072, 0.071, 0.058, 0.030, 0.012, -0.020, 0.004, 0.006, -0.055, -0.075],
 )
 """Height of the hairline on the mean head: forehead, temple, sideburn, around the ear, nape."""
 
@@ -76,7 +78,11 @@ class Hair:
 def sample_hair(sex: str, origin: str, age: float, colour: Float[np.ndarray, " 3"], rng: np.random.Generator) -> Hair:
     """Draw a haircut."""
     male = sex == "male"
-    shares = [0.11, 0.17, 0.42, 0.08, 0.03, 0.05, 0.06, 0.01, 0.0, 0.07] if male else [0.01, 0.03, 0.13, 0.16, 0.24, 0.13, 0.09, 0.13, 0.05, 0.03]
+    shares = (
+        [0.11, 0.17, 0.42, 0.08, 0.03, 0.05, 0.06, 0.01, 0.0, 0.07]
+        if male
+        else [0.01, 0.03, 0.13, 0.16, 0.24, 0.13, 0.09, 0.13, 0.05, 0.03]
+    )
     style = str(rng.choice(STYLES, p=shares))
     if origin == "black" and style in ("medium", "long", "short") and rng.uniform() < 0.6:
         style = "curly"
@@ -180,8 +186,8 @@ def shell_vertices(
     bumps = _smooth_noise(rest, rng, 0.045 if hair.style == "curly" else 0.06)
     lift *= 1 + (0.5 * hair.curl if hair.style == "curly" else hair.curl) * bumps
     ramp = np.clip(above / (0.010 + 0.8 * lift), 0.0, 1.0)
-    floor = 0.35 if np.isfinite(hair.fringe) or hair.is_cloth or hair.style == "hat" else 0.12
-    lift *= np.where(above > -0.004, floor + (1 - floor) * np.sqrt(ramp), 0.0)
+    floor = 0.35 if np.isfinite(hair.fringe) or hair.is_cloth or hair.style == "hat" else 0.03
+    lift *= np.where(above > -0.004, floor + (1 - floor) * ramp**0.75, 0.0)
     outward = vertices[used] - (vertices.mean(axis=0) * 0 + _CENTRE)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     place = vertices[used] + outward * (lift[:, None] + 0.0008)
@@ -198,7 +204,7 @@ def hair_shadow(hair: Hair) -> Float[np.ndarray, " V"]:
     azimuth, edge = _lower_edge(rest, hair)
     gap = (edge - rest[:, 1]) / (0.007 + 0.3 * max(hair.top, hair.side))
     near = (azimuth < 62) & (rest[:, 1] > 0.005)
-    return np.where(near, 1.0 - 0.38 * np.exp(-np.maximum(gap, 0.0) ** 2), 1.0).astype(np.float32)
+    return np.where(near, 1.0 - 0.38 * np.exp(-(np.maximum(gap, 0.0) ** 2)), 1.0).astype(np.float32)
 
 
 def _lower_edge(rest: Float[np.ndarray, "N 3"], hair: Hair) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
@@ -248,7 +254,9 @@ def curtain(
     return np.concatenate(vertices), np.concatenate([outside, outside[:, ::-1]]), np.concatenate(strands)
 
 
-def _smooth_noise(points: Float[np.ndarray, "N 3"], rng: np.random.Generator, wavelength: float) -> Float[np.ndarray, " N"]:
+def _smooth_noise(
+    points: Float[np.ndarray, "N 3"], rng: np.random.Generator, wavelength: float
+) -> Float[np.ndarray, " N"]:
     total = np.zeros(len(points))
     for _ in range(5):
         wave = rng.normal(size=3)

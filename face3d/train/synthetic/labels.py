@@ -20,7 +20,16 @@ from face3d.measure.dimensions import TAPE
 from face3d.train.synthetic.draw import Drawing
 from face3d.train.synthetic.heads import HeadState, OpenHead, on_surface, open_head
 
-__all__ = ["HeadLabel", "LandmarkTruth", "label_arrays", "label_from", "label_properties", "landmarks_of", "measurements_of", "vertices_of"]
+__all__ = [
+    "HeadLabel",
+    "LandmarkTruth",
+    "label_arrays",
+    "label_from",
+    "label_properties",
+    "landmarks_of",
+    "measurements_of",
+    "vertices_of",
+]
 
 LANDMARK_SETS = ("mediapipe_478", "ibug_68")
 _TOLERANCE = 0.004
@@ -201,7 +210,8 @@ def label_from(properties: bytes, arrays: bytes, where: str) -> HeadLabel:
             intrinsics=values["intrinsics"],
             image_size=(int(size[0]), int(size[1])),
             landmarks={
-                name: LandmarkTruth(values[name].astype(np.float64), values[f"{name}_visible"]) for name in LANDMARK_SETS
+                name: LandmarkTruth(values[name].astype(np.float64), values[f"{name}_visible"])
+                for name in LANDMARK_SETS
             },
             measurements=document.pop("measurements"),
             light=values["light"],
@@ -209,4 +219,3 @@ def label_from(properties: bytes, arrays: bytes, where: str) -> HeadLabel:
         )
     except (KeyError, ValueError, TypeError, IndexError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{where}: its label cannot be read ({error}); write the data set anew") from error
-

@@ -48,7 +48,14 @@ _HAIR_SHARES = {
 }
 _DYED = np.array([[0.35, 0.02, 0.03], [0.03, 0.05, 0.20], [0.45, 0.12, 0.25], [0.55, 0.42, 0.22], [0.12, 0.02, 0.015]])
 _IRIS_COLOURS = np.array(
-    [[0.022, 0.011, 0.006], [0.055, 0.027, 0.012], [0.12, 0.07, 0.03], [0.10, 0.12, 0.06], [0.13, 0.20, 0.30], [0.20, 0.22, 0.23]]
+    [
+        [0.022, 0.011, 0.006],
+        [0.055, 0.027, 0.012],
+        [0.12, 0.07, 0.03],
+        [0.10, 0.12, 0.06],
+        [0.13, 0.20, 0.30],
+        [0.20, 0.22, 0.23],
+    ]
 )
 """Dark brown, brown, hazel, green, blue, grey."""
 _IRIS_SHARES = {
@@ -294,7 +301,9 @@ def _eyes(origin: str, male: bool, make_up: MakeUp, age: float, rng: np.random.G
 
 
 def _beard(male: bool, colour: np.ndarray, rng: np.random.Generator) -> Beard:
-    kind = rng.choice(["none", "shadow", "stubble", "moustache", "goatee", "full"], p=[0.22, 0.30, 0.22, 0.06, 0.07, 0.13])
+    kind = rng.choice(
+        ["none", "shadow", "stubble", "moustache", "goatee", "full"], p=[0.22, 0.30, 0.22, 0.06, 0.07, 0.13]
+    )
     colour = colour * rng.uniform(0.6, 1.1)
     if not male or kind == "none":
         return Beard(float(male) * 0.04, 0.0, 0.0, 0.0, 0.0, 0.0, colour)
@@ -302,7 +311,13 @@ def _beard(male: bool, colour: np.ndarray, rng: np.random.Generator) -> Beard:
         return Beard(float(rng.uniform(0.08, 0.35)), 0.0, 1.0, rng.uniform(0.5, 1), 1.0, 0.0, colour)
     if kind == "stubble":
         return Beard(
-            float(rng.uniform(0.1, 0.35)), float(rng.uniform(0.1, 0.45)), rng.uniform(0.6, 1), rng.uniform(0.3, 1), 1.0, 0.0, colour
+            float(rng.uniform(0.1, 0.35)),
+            float(rng.uniform(0.1, 0.45)),
+            rng.uniform(0.6, 1),
+            rng.uniform(0.3, 1),
+            1.0,
+            0.0,
+            colour,
         )
     density, length = float(rng.uniform(0.55, 0.95)), float(rng.uniform(0.001, 0.005))
     shadow = float(rng.uniform(0.4, 0.85))
@@ -316,8 +331,12 @@ def _beard(male: bool, colour: np.ndarray, rng: np.random.Generator) -> Beard:
 def _make_up(male: bool, rng: np.random.Generator) -> MakeUp:
     worn = not male and rng.uniform() < 0.5
     strong = worn and rng.uniform() < 0.4
-    lip_colour = np.array([[0.42, 0.03, 0.05], [0.30, 0.04, 0.07], [0.50, 0.14, 0.15], [0.55, 0.20, 0.20], [0.20, 0.02, 0.04]])
-    lid_colour = np.array([[0.05, 0.03, 0.025], [0.16, 0.08, 0.05], [0.30, 0.15, 0.12], [0.06, 0.07, 0.12], [0.12, 0.05, 0.10]])
+    lip_colour = np.array(
+        [[0.42, 0.03, 0.05], [0.30, 0.04, 0.07], [0.50, 0.14, 0.15], [0.55, 0.20, 0.20], [0.20, 0.02, 0.04]]
+    )
+    lid_colour = np.array(
+        [[0.05, 0.03, 0.025], [0.16, 0.08, 0.05], [0.30, 0.15, 0.12], [0.06, 0.07, 0.12], [0.12, 0.05, 0.10]]
+    )
     return MakeUp(
         lips=float(rng.uniform(0.25, 0.9)) if worn and rng.uniform() < 0.8 else 0.0,
         lip_colour=lip_colour[rng.integers(5)] * rng.uniform(0.7, 1.3),

@@ -59,7 +59,9 @@ def paint_look(look: Look) -> PaintedLook:
         chart.zones, _heights(), chart.azimuth, noise, shifts, skin_table(), amounts, colours, lines, brow, coarse
     )
     if beard.density > 0:
-        _grow_stubble(detail, chart.zones[_BEARD], chart.zones[_MOUSTACHE], _chin_weight(), noise[3], shifts[0], amounts[20:25])
+        _grow_stubble(
+            detail, chart.zones[_BEARD], chart.zones[_MOUSTACHE], _chin_weight(), noise[3], shifts[0], amounts[20:25]
+        )
     return PaintedLook(look, coarse, detail, coarse[_throat_texels()][:, :3].mean(axis=0).astype(np.float64))
 
 
@@ -116,17 +118,34 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             broad_b = noise[0, (row + shifts[4, 0]) & wrap, (column + shifts[4, 1]) & wrap]
             middle_b = noise[1, (row + shifts[5, 0]) & wrap, (column + shifts[5, 1]) & wrap]
             even = 1.0 - 0.7 * amounts[17]
-            sun, lips, below, lid = zones[12, row, column], zones[10, row, column], zones[5, row, column], zones[6, row, column]
+            sun, lips, below, lid = (
+                zones[12, row, column],
+                zones[10, row, column],
+                zones[5, row, column],
+                zones[6, row, column],
+            )
             m = log_melanin + even * patch_m * (broad + 0.6 * middle) + tan * (sun - 0.4 * zones[9, row, column])
             b = log_blood + even * patch_b * (broad_b + 0.7 * middle_b + 0.3 * small)
-            b += even * (
-                amounts[12] * zones[0, row, column] * (1.0 + 0.25 * middle_b) + amounts[13] * zones[1, row, column]
-                + amounts[14] * zones[2, row, column] + amounts[15] * zones[4, row, column]
-            ) + 0.5 * amounts[16] * zones[0, row, column]
+            b += (
+                even
+                * (
+                    amounts[12] * zones[0, row, column] * (1.0 + 0.25 * middle_b)
+                    + amounts[13] * zones[1, row, column]
+                    + amounts[14] * zones[2, row, column]
+                    + amounts[15] * zones[4, row, column]
+                )
+                + 0.5 * amounts[16] * zones[0, row, column]
+            )
             if freckles > 0.0:
-                m += 0.9 * freckles * _ramp(small + 0.25 * middle, 1.6 - 0.9 * freckles, 2.6) * min(1.0, sun * 1.5) * even
+                m += (
+                    0.9
+                    * freckles
+                    * _ramp(small + 0.25 * middle, 1.6 - 0.9 * freckles, 2.6)
+                    * min(1.0, sun * 1.5)
+                    * even
+                )
             if spots > 0.0:
-                m += 0.55 * spots * _ramp(small + 0.3 * middle_b, 2.3 - 0.5 * spots, 3.0) * even
+                m += 0.30 * spots * _ramp(small + 0.3 * middle_b, 2.3 - 0.5 * spots, 3.0) * even
             m += (0.45 * under * below + lids * lid * 0.4) * even
             b += (0.7 * under * below + lids * lid * 0.8) * even
             m = m * (1.0 - lips) + lips * (log_melanin + np.log(lip_melanin) + 0.05 * small)
@@ -152,8 +171,10 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             whiskers *= 1.0 + 0.15 * middle
             for channel in range(3):
                 value = (
-                    table[i0, j0, channel] * (1 - fi) * (1 - fj) + table[i0 + 1, j0, channel] * fi * (1 - fj)
-                    + table[i0, j0 + 1, channel] * (1 - fi) * fj + table[i0 + 1, j0 + 1, channel] * fi * fj
+                    table[i0, j0, channel] * (1 - fi) * (1 - fj)
+                    + table[i0 + 1, j0, channel] * fi * (1 - fj)
+                    + table[i0, j0 + 1, channel] * (1 - fi) * fj
+                    + table[i0 + 1, j0 + 1, channel] * fi * fj
                 ) * grain
                 value += (0.42 * value + 0.25 * colours[2, channel] - value) * min(whiskers, 0.9)
                 value += (colours[0, channel] - value) * amounts[18] * lips
@@ -174,14 +195,17 @@ def _grow_stubble(detail, beard, moustache, chin, noise, shift, amounts):  # typ
     factor, wrap = detail.shape[0] // beard.shape[0], noise.shape[0] - 1
     for row in range(beard.shape[0]):
         for column in range(beard.shape[1]):
-            share = max(
-                moustache[row, column] * amounts[1],
-                beard[row, column] * (amounts[2] + (amounts[3] - amounts[2]) * chin[row, column]),
-            ) * amounts[4]
+            share = (
+                max(
+                    moustache[row, column] * amounts[1],
+                    beard[row, column] * (amounts[2] + (amounts[3] - amounts[2]) * chin[row, column]),
+                )
+                * amounts[4]
+            )
             if share > 0.02:
                 for down in range(factor):
                     for right in range(factor):
                         y, x = factor * row + down, factor * column + right
-                        draw = noise[(y + shift[0]) & wrap, (x + shift[1]) & wrap]
-                        hair = _ramp(draw, 1.6 - 2.4 * share, 2.8 - 2.4 * share) * min(1.0, 0.45 + 0.6 * share)
+                        draw = noise[(y + shift[0]) & wrap, (5 * x + shift[1]) & wrap]
+                        hair = _ramp(draw, 1.5 - 2.4 * share, 2.9 - 2.4 * share) * min(1.0, 0.40 + 0.6 * share)
                         detail[y, x, 0] = max(detail[y, x, 0], np.uint8(235.0 * hair))

@@ -64,7 +64,7 @@ def _light(normal, sight, attributes, albedo, gloss, roughness, light, colour): 
     rim = (1.0 - facing) ** 5
     # The sky's reflection: light from where the mirrored view points.
     rx, ry, rz = 2 * facing * x - sight[0], 2 * facing * y - sight[1], 2 * facing * z - sight[2]
-    sheen = gloss * (_FRESNEL + 0.25 * rim) * (1.0 - 0.6 * roughness)
+    sheen = gloss * (0.8 * _FRESNEL + 0.2 * rim) * (1.0 - 0.6 * roughness)
     for channel in range(3):
         reached = attributes[3 + channel]
         diffuse = max(_irradiance(x, y, z, coefficients, channel), 0.01)
@@ -102,7 +102,9 @@ def _skin(values, sight, face_frame, coarse, detail, person, colours, light, col
             w00 * coarse[i, j, channel] + w01 * coarse[i, j + 1, channel]
             + w10 * coarse[i + 1, j, channel] + w11 * coarse[i + 1, j + 1, channel]
         )  # fmt: skip
-    shine = w00 * coarse[i, j, 3] + w01 * coarse[i, j + 1, 3] + w10 * coarse[i + 1, j, 3] + w11 * coarse[i + 1, j + 1, 3]
+    shine = (
+        w00 * coarse[i, j, 3] + w01 * coarse[i, j + 1, 3] + w10 * coarse[i + 1, j, 3] + w11 * coarse[i + 1, j + 1, 3]
+    )
     lips = w00 * coarse[i, j, 4] + w01 * coarse[i, j + 1, 4] + w10 * coarse[i + 1, j, 4] + w11 * coarse[i + 1, j + 1, 4]
     brow = w00 * coarse[i, j, 5] + w01 * coarse[i, j + 1, 5] + w10 * coarse[i + 1, j, 5] + w11 * coarse[i + 1, j + 1, 5]
     ratio = fine / size
@@ -154,7 +156,11 @@ def _eye(values, sight, turn, eyes, light, colour):  # type: ignore[no-untyped-d
     inside = 1.0 - _smooth(radius, iris_radius - 0.00035, iris_radius + 0.00035)
     pupil = 1.0 - _smooth(radius, pupil_radius - 0.0002, pupil_radius + 0.0002)
     angle = math.atan2(y, x)
-    rays = 1.0 + 0.16 * math.sin(angle * eyes[5] + eyes[4]) + 0.12 * math.sin(angle * (eyes[5] * 0.43 // 1.0) - 2 * eyes[4])
+    rays = (
+        1.0
+        + 0.16 * math.sin(angle * eyes[5] + eyes[4])
+        + 0.12 * math.sin(angle * (eyes[5] * 0.43 // 1.0) - 2 * eyes[4])
+    )
     edge = math.exp(-(((radius - iris_radius) / 0.0009) ** 2))
     near = math.exp(-(((radius - pupil_radius) / 0.0014) ** 2))
     redness = veins * _smooth(math.hypot(x, y), iris_radius * 1.05, 0.0118)
@@ -194,7 +200,9 @@ def _eye(values, sight, turn, eyes, light, colour):  # type: ignore[no-untyped-d
     mirror = (2 * facing * bulge[0] - sight[0], 2 * facing * bulge[1] - sight[1], 2 * facing * bulge[2] - sight[2])
     for channel in range(3):
         reached = min(values[3 + channel], 1.0)
-        colour[channel] += 0.02 * reached * max(_irradiance(mirror[0], mirror[1], mirror[2], coefficients, channel), 0.0)
+        colour[channel] += (
+            0.02 * reached * max(_irradiance(mirror[0], mirror[1], mirror[2], coefficients, channel), 0.0)
+        )
     for lamp in range(lamps.shape[0]):
         cosine = mirror[0] * lamps[lamp, 0] + mirror[1] * lamps[lamp, 1] + mirror[2] * lamps[lamp, 2]
         glint = _smooth(cosine, 0.975, 0.990) * 1.6
@@ -242,7 +250,7 @@ def _plain(kind, values, sight, noise, cloth, light, colour):  # type: ignore[no
         for channel in range(3):
             fabric = (cloth[channel] + (cloth[3 + channel] - cloth[channel]) * stripe) * weave
             albedo[channel] = fabric + (cloth[8 + channel] - fabric) * bare
-        gloss = 0.05 + 0.5 * bare
+        gloss, roughness = 0.05 + cloth[14] * bare, 0.6
         result = SKIN_CLASS if bare > 0.5 else CLOTH_CLASS
     elif kind == FRAME:
         gloss, roughness, result = 3.0 * values[11], 0.2, GLASSES_CLASS
@@ -258,7 +266,28 @@ def _plain(kind, values, sight, noise, cloth, light, colour):  # type: ignore[no
 
 
 @compiled
-def shade_solid(face_id, barycentric, depth, triangles, kinds, attributes, frames, focal, coarse, detail, person, colours, eyes, eye_turns, noise, cloth, light, image, classes, counts):  # type: ignore[no-untyped-def]
+def shade_solid(
+    face_id,
+    barycentric,
+    depth,
+    triangles,
+    kinds,
+    attributes,
+    frames,
+    focal,
+    coarse,
+    detail,
+    person,
+    colours,
+    eyes,
+    eye_turns,
+    noise,
+    cloth,
+    light,
+    image,
+    classes,
+    counts,
+):  # type: ignore[no-untyped-def]
     """Light every pixel of the solid mesh over the background that `image` holds.
 
     `classes` (H, W, 4) takes the class of each sample; `counts` is scratch of (4, attributes).
@@ -315,7 +344,9 @@ def shade_solid(face_id, barycentric, depth, triangles, kinds, attributes, frame
                 if kind == SKIN:
                     length = math.sqrt(values[0] ** 2 + values[1] ** 2 + values[2] ** 2) + 1e-12
                     values[0], values[1], values[2] = values[0] / length, values[1] / length, values[2] / length
-                    result = _skin(values, sight, frames[first_face[group]], coarse, detail, person, colours, light, colour)
+                    result = _skin(
+                        values, sight, frames[first_face[group]], coarse, detail, person, colours, light, colour
+                    )
                 elif kind == LEFT_EYE or kind == RIGHT_EYE:
                     _eye(values, sight, eye_turns[kind - 1], eyes, light, colour)
                     result = EYE_CLASS
@@ -329,7 +360,22 @@ def shade_solid(face_id, barycentric, depth, triangles, kinds, attributes, frame
 
 
 @compiled
-def shade_shell(face_id, barycentric, depth, base_depth, triangles, kinds, attributes, focal, hair, noise, light, image, classes, covered):  # type: ignore[no-untyped-def]
+def shade_shell(
+    face_id,
+    barycentric,
+    depth,
+    base_depth,
+    triangles,
+    kinds,
+    attributes,
+    focal,
+    hair,
+    noise,
+    light,
+    image,
+    classes,
+    covered,
+):  # type: ignore[no-untyped-def]
     """Lay hair, scarf, hat or mask over the image; `covered` (H, W) takes their share, `base_depth` what they hide."""
     height, width = image.shape[0], image.shape[1]
     colour, sight, values, albedo = np.empty(3), np.empty(3), np.empty(attributes.shape[1]), np.empty(3)

@@ -41,7 +41,9 @@ CHUNK = 8
 """Samples that a process makes at a time."""
 _ENDINGS = ("jpg", "json", "npz", "seg.png")
 _SHARD_NAME = re.compile(r"shard-(\d{6})\.tar")
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
+_ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+}
 
 
 def write_dataset(
@@ -108,7 +110,9 @@ def read_shards(folder: str | os.PathLike[str], *, segmentation: bool = True) ->
             where = f"{place / name}: sample {key}"
             missing = [ending for ending in _ENDINGS if ending not in members]
             if missing:
-                raise InputError(f"{where} lacks {', '.join(missing)}: the shard is cut off; delete it and write it anew")
+                raise InputError(
+                    f"{where} lacks {', '.join(missing)}: the shard is cut off; delete it and write it anew"
+                )
             label = label_from(members["json"], members["npz"], where)
             try:
                 image = decode_jpeg(members["jpg"])
@@ -132,7 +136,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     try:
         document = json.loads((folder / INDEX_FILE).read_text())
     except FileNotFoundError as error:
-        raise InputError(f"{folder}: no data set, {INDEX_FILE} is missing; make one with `face3d train synthetic`") from error
+        raise InputError(
+            f"{folder}: no data set, {INDEX_FILE} is missing; make one with `face3d train synthetic`"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / INDEX_FILE}: cannot be read ({error})") from error
     if not isinstance(document, dict) or document.get("format") != "face3d-synthetic":
@@ -194,7 +200,10 @@ def _write_shards(
         for shard, part in missing:
             final = folder / _shard_name(shard)
             partial = final.with_name(final.name + ".partial")
-            with partial.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            with (
+                partial.open("wb") as file,
+                tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+            ):
                 for _ in range(0, len(part), CHUNK):
                     members = next(made)
                     for name, content in members:
@@ -205,7 +214,9 @@ def _write_shards(
                         on_progress(len(members) // len(_ENDINGS))
             os.replace(partial, final)
     except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}; free some space and run it again") from error
+        raise OutputError(
+            f"cannot write {folder}: {error.strerror or error}; free some space and run it again"
+        ) from error
     finally:
         made.close()
 

@@ -17,7 +17,15 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["BLOOD_RANGE", "MELANIN_RANGE", "individual_typology_angle", "melanin_for", "skin_colour", "skin_table", "tone_of"]
+__all__ = [
+    "BLOOD_RANGE",
+    "MELANIN_RANGE",
+    "individual_typology_angle",
+    "melanin_for",
+    "skin_colour",
+    "skin_table",
+    "tone_of",
+]
 
 MELANIN_RANGE = (0.004, 0.50)
 """Volume share of melanosomes in the epidermis: Jacques gives 1.3 % for the lightest skin and up to 43 % for the darkest."""
