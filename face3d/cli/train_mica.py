@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -163,40 +162,15 @@ def _train(
         raise ArgumentError("--out RUN is needed: the folder that the run fills")
     if loop.steps is not None and loop.epochs is not None:
         raise ArgumentError("give either --steps or --epochs")
-    chosen = loop.steps is not None or loop.epochs is not None
-    result = train(
-        task,
-        RunOptions(
-            out=common.out,
-            batch_size=batch_size if loop.batch_size is None else loop.batch_size,
-            steps=loop.steps if chosen else steps,
-            epochs=loop.epochs if chosen else epochs,
-            processes=loop.processes,
-            device=common.device,
-            precision=loop.precision,
-            workers=loop.workers,
-            seed=loop.seed,
-            fresh=loop.fresh,
-            resume=loop.resume,
-            checkpoint_every=loop.checkpoint_every,
-            validate_every=loop.validate_every,
-            log_every=loop.log_every,
-            progress=common.shows_progress,
-        ),
-    )
-    for warning in result.warnings:
-        print(f"face3d: warning: {warning}", file=sys.stderr)
+    given = {name: value for name, value in asdict(loop).items() if value is not None}
+    # Steps that a person gives take the place of the task's own epochs, and the other way round.
+    length = {} if "steps" in given or "epochs" in given else {"steps": steps, "epochs": epochs}
+    options: dict[str, Any] = {"batch_size": batch_size, **length, **given}
+    result = train(task, RunOptions(out=common.out, device=common.device, progress=common.shows_progress, **options))
     document: dict[str, Any] = {
-        "steps": result.steps,
-        "resumed_from": result.resumed_from,
-        "loss": result.loss,
-        "metric": result.metric,
-        "best": result.best,
-        "best_step": result.best_step,
-        "last": result.last,
+        **asdict(result),
         "file": str(result.file),
         "best_file": None if result.best_file is None else str(result.best_file),
-        "warnings": list(result.warnings),
     }
     finish(common, document, _summary(document))
     return 0
@@ -209,4 +183,4 @@ def _summary(document: dict[str, Any]) -> str:
         lines.append(
             f"best {document['metric']} {document['best']:.5g} at step {document['best_step']}: {document['best_file']}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {warning}" for warning in document["warnings"])])

@@ -119,7 +119,7 @@ def generator_of_flame(head: HeadArrays) -> dict[str, Tensor]:
         "neck_kin_chain": np.array([1, 0]),
     }
     return {
-        PREFIX + name: torch.tensor(array, dtype=torch.int64 if array.dtype.kind in "iu" else torch.float32)
+        PREFIX + name: torch.from_numpy(array.astype(np.int64 if array.dtype.kind in "iu" else np.float32, order="C"))
         for name, array in arrays.items()
     }
 

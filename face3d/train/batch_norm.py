@@ -75,7 +75,7 @@ class _OfAllProcesses(torch.autograd.Function):
         return torch.stack(stacked)
 
     @staticmethod
-    def backward(_context: Any, gradient: Float[Tensor, "P K C"]) -> Float[Tensor, "K C"]:  # type: ignore[override]
+    def backward(_context: Any, gradient: Float[Tensor, "P K C"]) -> Float[Tensor, "K C"]:
         gradient = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(gradient)
         return gradient[dist.get_rank()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +29,7 @@ class Curves:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise DependencyError(f'curves need tensorboard ({error}); run `pip install "face3d[train]"`') from error
+        _wait_for_a_later_name(folder)
         try:
             self._writer = SummaryWriter(str(folder), purge_step=step + 1)
         except OSError as error:
@@ -44,3 +47,12 @@ class Curves:
     def close(self) -> None:
         """Put everything on disk and stop."""
         self._writer.close()
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """Wait out the second in which the newest file began: files are read in the order of their names, which tell it."""
+    names = (re.match(r"events\.out\.tfevents\.(\d+)", path.name) for path in folder.glob("events.*"))
+    pause = max((int(name[1]) + 1 - time.time() for name in names if name), default=0.0)
+    # A clock that was set back is not waited for.
+    if 0 < pause <= 1:
+        time.sleep(pause)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from face3d.errors import ArgumentError, TrainingError
 from face3d.media import write_whole
@@ -24,7 +26,7 @@ from face3d.train.options import RunOptions, TrainingResult
 from face3d.train.processes import check_processes, gathered, launch
 from face3d.train.run_folder import BEST, CHECKPOINTS, CURVES, LAST, RECORD, clear, held
 from face3d.train.sampler import batches_of, held_out_batches
-from face3d.train.task import RunState, Training, TrainingTask
+from face3d.train.task import Batch, RunState, Training, TrainingTask
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -133,13 +135,13 @@ def _train_in_process(fabric: Fabric, task: TrainingTask, options: RunOptions) -
     network.train()
     try:
         with _bar(options.progress and fabric.is_global_zero, resumed_from, steps) as show:
-            for batch in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
+            for batch in _on_device(fabric, loader):
                 optimizer.zero_grad()
                 terms = training.losses(network, batch)
                 losses = run.finite_means(terms)
                 fabric.backward(terms["loss"])
                 optimizer.step()
-                rate = optimizer.param_groups[0]["lr"]
+                rate = training.optimizer.param_groups[0]["lr"]
                 if schedule is not None:
                     schedule.step()
                 progress.step += 1
@@ -192,7 +194,7 @@ class _Run:
             TrainingError: one is not finite, in all processes alike.
         """
         values = torch.stack([term.detach().double() for term in terms.values()])
-        means = dict(zip(terms, self.fabric.all_reduce(values, reduce_op="mean").tolist(), strict=True))
+        means = dict(zip(terms, self._reduced(values, "mean"), strict=True))
         for name, mean in means.items():
             if not math.isfinite(mean):
                 raise TrainingError(self._stopped(f"{name} became {mean} at step {self.progress.step + 1}"))
@@ -212,11 +214,11 @@ class _Run:
             workers=self.options.workers,
         )
         with torch.no_grad():
-            for batch in self.fabric.setup_dataloaders(batches, use_distributed_sampler=False):
+            for batch in _on_device(self.fabric, batches):
                 errors = training.errors(self.network, batch).double()
                 total += torch.stack([errors.sum(), errors.new_tensor(len(errors))])
         self.network.train()
-        summed, count = self.fabric.all_reduce(total, reduce_op="sum").tolist()
+        summed, count = self._reduced(total, "sum")
         error = summed / count
         if not math.isfinite(error):
             raise TrainingError(self._stopped(f"{training.metric} became {error} at step {progress.step}"))
@@ -256,6 +258,13 @@ class _Run:
         if self.fabric.is_global_zero:
             self._record()
 
+    def _reduced(self, values: Float[Tensor, " N"], how: str) -> list[float]:
+        """Each value over all processes, as their mean or sum."""
+        reduced = self.fabric.all_reduce(values, reduce_op=how)
+        assert isinstance(reduced, Tensor)
+        numbers: list[float] = reduced.tolist()
+        return numbers
+
     def _export(self, folder: str) -> None:
         if not self.fabric.is_global_zero:
             return
@@ -282,6 +291,13 @@ class _Run:
             f"training stopped: {what}; the last checkpoint in {self.options.out / CHECKPOINTS} stays. Lower the "
             "learning rate, or look for wrong values in the data"
         )
+
+
+def _on_device(fabric: Fabric, loader: DataLoader[Batch]) -> Iterator[Batch]:
+    """The batches on the process's device; which are whose, the loader knows already."""
+    moved: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+    batches: Iterator[Batch] = iter(moved)
+    return batches
 
 
 def _steps(options: RunOptions, samples: int) -> int:

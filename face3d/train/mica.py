@@ -115,7 +115,8 @@ class MicaTask:
         if not enough:
             raise InputError(f"nobody in {self.data} has {self.images} images; give a smaller --images")
         left_out = len(subjects) - len(enough)
-        return enough, [f"{left_out} persons have fewer than {self.images} images and are left out"] * bool(left_out)
+        warning = f"{left_out} of {len(subjects)} persons have fewer than {self.images} images and are left out"
+        return enough, [warning] * bool(left_out)
 
     def _networks(self) -> tuple[nn.Module, MappingNetwork, HeadArrays | None]:
         if self.start is not None:

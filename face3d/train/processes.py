@@ -24,6 +24,9 @@ __all__ = ["Precision", "check_processes", "gathered", "launch", "quiet"]
 
 Precision: TypeAlias = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
 
+START_METHOD: Literal["spawn", "fork"] = "spawn"
+"""A process that is forked hangs where the one before it has computed with several threads, or on a GPU."""
+
 _MEETING_POINT = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "RANK", "WORLD_SIZE")
 
 
@@ -86,7 +89,7 @@ def launch(
     several = processes > 1
     # Buffers are either constant or statistics that all processes compute alike; to send the head model's along with
     # every step would cost more than the step.
-    strategy = QuietDDPStrategy(start_method="spawn", broadcast_buffers=False) if several else "auto"
+    strategy = QuietDDPStrategy(start_method=START_METHOD, broadcast_buffers=False) if several else "auto"
     with quiet(), _environment_kept():
         fabric = Fabric(
             accelerator=kind,
@@ -97,7 +100,7 @@ def launch(
         if not several:
             result: dict[str, Any] = fabric.launch(function, *arguments)
             return result
-        errors = multiprocessing.get_context("spawn").SimpleQueue()
+        errors = multiprocessing.get_context(START_METHOD).SimpleQueue()
         # Fabric looks into arguments for networks and stumbles over frozen dataclasses, unless they are bound already.
         bound = partial(_reporting, errors=errors, function=function, arguments=arguments)
         try:

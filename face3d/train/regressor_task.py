@@ -86,14 +86,14 @@ class RegressorTraining:
     warnings: tuple[str, ...] = ()
 
     def __init__(self, task: RegressorTask, table: FeatureTable) -> None:
-        self._shape = {
+        self._shape: dict[str, Any] = {
             "features": table.features.shape[1],
             "identity": table.identity.shape[1],
             "width": task.width,
             "layers": task.layers,
             "dropout": task.dropout,
         }
-        self.network: nn.Module = GaussianRegressor(**self._shape)  # type: ignore[arg-type]
+        self.network: nn.Module = GaussianRegressor(**self._shape)
         self.samples: Samples = FeatureRows(table, table.learned)
         self.held_out: Samples | None = FeatureRows(table, table.held_out) if len(table.held_out) else None
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
@@ -117,7 +117,8 @@ class RegressorTraining:
 
     def errors(self, network: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
         """The negative log-likelihood of each face's coefficients, their mean."""
-        return _negative_log_likelihood(*network(batch["features"]), batch["identity"])
+        mean, log_variance = network(batch["features"])
+        return _negative_log_likelihood(mean, log_variance, batch["identity"])
 
     def export(self, path: Path, state: RunState) -> None:
         """Write the network's weights and what it is made with."""

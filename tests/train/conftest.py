@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.identity.conftest import mica_tar as mica_tar
 from tests.train.small_mica import write_masks, write_small_mica
 
 
