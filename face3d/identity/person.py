@@ -18,8 +18,9 @@ from face3d.fit import ForetoldIdentity, KnownIdentity
 from face3d.fit.responses import identity_fingerprint
 from face3d.head import HeadModel
 from face3d.head.flame import require_flame
-from face3d.identity.encoder import FaceEncoder, encode_faces, encoder_assets, open_encoder
+from face3d.identity.encoder import FaceEncoder, encoder_assets
 from face3d.identity.mica import MICA_SCALE_SIGMA, Mica, mica_for
+from face3d.identity.mobilefacenet import MobileFaceNetEncoder
 from face3d.identity.regressor import ShapeBelief, read_regressor
 from face3d.landmarks import FaceLandmarks, face_crop
 
@@ -73,7 +74,7 @@ class MicaNetwork:
 class RegressorNetwork:
     """Our own regressor on the open head."""
 
-    encoder: FaceEncoder
+    encoder: MobileFaceNetEncoder
     belief: ShapeBelief
     assets: tuple[AssetUse, ...]
     warnings: tuple[str, ...] = ()
@@ -82,9 +83,8 @@ class RegressorNetwork:
         self, photos: Sequence[UInt8[np.ndarray, "H W 3"]], landmarks: Sequence[FaceLandmarks]
     ) -> ForetoldIdentity:
         """What the regressor foretells by all photos."""
-        return self.belief.foretell(
-            [encode_faces(self.encoder, photo, [face])[0] for photo, face in zip(photos, landmarks, strict=True)]
-        )
+        crops = [face_crop(*pair, "arcface").pixels for pair in zip(photos, landmarks, strict=True)]
+        return self.belief.foretell(self.encoder.describe(np.stack(crops)))
 
 
 def check_identity(name: str, weight: float | None) -> None:
@@ -143,7 +143,9 @@ def open_identity(
         raise ArgumentError(f"the regressor foretells the open head's identities, not those of {model.name!r}")
     uses = encoder_assets()
     assets.require_licence(uses, licence)
-    return RegressorNetwork(encoder or open_encoder(device=device), belief, uses)
+    if not isinstance(encoder, MobileFaceNetEncoder):
+        encoder = MobileFaceNetEncoder(assets.asset_path("mobilefacenet"), device=device)
+    return RegressorNetwork(encoder, belief, uses)
 
 
 @lru_cache(maxsize=1)

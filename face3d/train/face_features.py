@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from face3d.errors import ArgumentError
-from face3d.identity.encoder import FaceEncoder, open_encoder
+from face3d import assets
+from face3d.identity.mobilefacenet import MobileFaceNetEncoder
 from face3d.landmarks import convert_points
 from face3d.landmarks.crops import arcface_crop
 from face3d.media.whole_file import write_whole
@@ -47,7 +48,7 @@ def encode_dataset(
     held_out: float = 0.1,
     seed: int = 0,
     device: str = "cpu",
-    encoder: FaceEncoder | None = None,
+    encoder: MobileFaceNetEncoder | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Encode the faces of a data set and write them as `face3d.train.feature_data` reads them.
@@ -76,7 +77,7 @@ def encode_dataset(
     if views < 1 or not 0 <= held_out < 1:
         raise ArgumentError(f"views is 1 or more and held_out from 0 to below 1, not {views} and {held_out:g}")
     count = int(read_index(folder)["count"])
-    encoder = encoder or open_encoder(device=device)
+    encoder = encoder or MobileFaceNetEncoder(assets.asset_path("mobilefacenet"), device=device)
     crops: list[UInt8[np.ndarray, "112 112 3"]] = []
     features: list[Float[np.ndarray, "B D"]] = []
     identity, samples, groups = [], [], []
@@ -89,12 +90,12 @@ def encode_dataset(
         told = label.properties
         groups += [(told["sex"], told["ancestry"], told["skin"]["tone"])] * views
         if len(crops) >= BATCH:
-            features.append(encoder.encode(np.stack(crops)))
+            features.append(encoder.describe(np.stack(crops)))
             crops = []
         if on_progress is not None:
             on_progress(1)
     if crops:
-        features.append(encoder.encode(np.stack(crops)))
+        features.append(encoder.describe(np.stack(crops)))
     sex, ancestry, skin = (np.array(values) for values in zip(*groups, strict=True))
     arrays = {
         "features": np.concatenate(features),
