@@ -24,9 +24,9 @@ class LoopOptions:
     steps: int | None = None
     """Steps to train; mica: 160000 by default."""
     epochs: float | None = None
-    """Instead of steps: how often to go through the data; regressor: 20 by default."""
+    """Instead of steps: how often to go through the data; regressor: 40 by default."""
     batch_size: int | None = None
-    """Samples of a step, over all processes together. mica: persons, 8 by default; regressor: faces, 256."""
+    """Samples of a step, over all processes together. mica: persons, 8 by default; regressor: faces, 512."""
     processes: int = 1
     """On cuda one GPU each; on a CPU they share the work."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
@@ -117,15 +117,17 @@ class TrainRegressor:
 
     features: Annotated[Path, arg(metavar="FILE")]
     """A .npz, or a folder of .npy files, with features (N, D), identity (N, I) and split (N,): 1 where held out."""
+    components: int = 80
+    """How many of the identity's coefficients are foretold; the fit of landmarks looks for 80."""
     width: int = 512
     """Values in each hidden layer."""
-    layers: int = 2
-    """Hidden layers."""
-    dropout: float = 0.1
+    dropout: float = 0.3
     """Share of them that a step leaves out."""
-    learning_rate: float = 1e-3
-    """At the beginning; it falls to nothing along a cosine."""
-    weight_decay: float = 1e-4
+    noise: float = 0.6
+    """Standard deviation of what a step adds to the standardised features."""
+    learning_rate: float = 2e-3
+    """The highest; it rises at first and falls to nothing along a cosine."""
+    weight_decay: float = 0.05
     """AdamW's."""
     loop: LoopOptions = field(default_factory=LoopOptions)
     common: CommonOptions = field(default_factory=CommonOptions)
@@ -136,9 +138,10 @@ class TrainRegressor:
 
         task = regressor_task.RegressorTask(
             features=self.features,
+            components=self.components,
             width=self.width,
-            layers=self.layers,
             dropout=self.dropout,
+            noise=self.noise,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
         )

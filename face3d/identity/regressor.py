@@ -26,8 +26,8 @@ from face3d.fit import ForetoldIdentity
 
 __all__ = ["ShapeBelief", "ShapeRegressor", "negative_log_likelihood", "read_regressor", "regressor_file"]
 
-LOG_VARIANCE = (-5.0, 0.0)
-"""Bounds: at 0 the features say nothing, as people vary by as much; e^-5 is surer than any landmark fit."""
+LEAST_LOG_VARIANCE = -5.0
+"""Surer than any landmark fit. The largest is 0, where the features say nothing, as people vary by as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,9 @@ class ShapeRegressor(nn.Module):
         standard = (features - self.centre) / self.spread
         if self.training and self.noise:
             standard = standard + self.noise * torch.randn_like(standard)
-        mean, log_variance = (self.straight(standard) + self.bent(standard)).chunk(2, dim=1)
-        return mean, log_variance.clamp(*LOG_VARIANCE)
+        mean, certainty = (self.straight(standard) + self.bent(standard)).chunk(2, dim=1)
+        # A smooth bound: at a hard one, a variance that begins beyond it would never be learnt. It begins at e^-0.6.
+        return mean, LEAST_LOG_VARIANCE * torch.sigmoid(certainty - 2)
 
     def novelty(self, features: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """How unlike those of the training the features are: mean squared deviation in their units of spread.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from face3d.errors import ArgumentError
 from face3d import assets
+from face3d.errors import ArgumentError
 from face3d.identity.mobilefacenet import MobileFaceNetEncoder
 from face3d.landmarks import convert_points
 from face3d.landmarks.crops import arcface_crop
