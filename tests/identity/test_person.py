@@ -17,7 +17,7 @@ from face3d.cli import main
 from face3d.errors import ArgumentError, LicenceError, MissingAssetError
 from face3d.head import HeadModel
 from face3d.head.whitelist_pickle import dense_array, read_pickle
-from face3d.identity import mica_for, read_mica
+from face3d.identity import MICA_SCALE_SIGMA, mica_for, read_mica
 from face3d.identity.person import open_identity
 from face3d.landmarks import face_crop
 from tests.head.golden import FLAME
@@ -58,7 +58,7 @@ def test_the_record_says_by_what_and_how_surely(result):
     assert [use["name"] for use in record["assets"]] == ["mica", "mediapipe"]
     assert record["assets"][0]["commercial"] == "no"
     assert [source["name"] for source in record["scale"]["sources"]] == ["mica"]
-    assert record["scale"]["sigma"] == 0.03
+    assert record["scale"]["sigma"] == MICA_SCALE_SIGMA
     assert not any("release" in warning for warning in result.warnings)
 
 
