@@ -62,9 +62,9 @@ MILLIMETRES = 1000.0
 MICA_SCALE_SIGMA = 0.036
 """Relative standard deviation of the size of MICA's heads, an upper estimate from its published errors on NoW.
 
-Wrong size is what alignment with scale takes away: rms_size^2 = rms_metrical^2 - rms_non_metrical^2, over 0.34 mm, which
-is how far a face 1 % too large lies from itself after the best rigid alignment (root mean square along the normals,
-area by area, on the open head's face: computed).
+Wrong size is what alignment with scale takes away: rms_size^2 = rms_metrical^2 - rms_non_metrical^2, over 0.34 mm,
+which is how far a face 1 % too large lies from itself after the best rigid alignment (root mean square along the
+normals, area by area, on the open head's face: computed).
 
 Reported: MICA's non-metrical errors, 1.11 mm mean and 0.92 mm standard deviation (table in the NeuFace paper), hence
 rms 1.44 mm; the average FLAME face's mean, 1.53 mm non-metrical and 1.92 mm metrical (a note that cites MICA's paper);
