@@ -185,10 +185,11 @@ def _pack(
     weight = convolution.weight.detach() * scale.float()[:, None, None, None]
     if inner is not None:
         weight = weight * inner.float()[:, None, None]
-    stride, padding = convolution.stride, convolution.padding
-    assert len(stride) == 2
-    assert not isinstance(padding, str)
-    packed = torch._C._nn.mkldnn_reorder_conv2d_weight(  # type: ignore[attr-defined]
+    assert not isinstance(convolution.padding, str)
+    stride = convolution.stride[0], convolution.stride[1]
+    padding = convolution.padding[0], convolution.padding[1]
+    # Laid out for one image, the weights serve more of them as fast.
+    packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(
         weight.contiguous().to_mkldnn(), padding, stride, (1, 1), 1, [1, convolution.in_channels, side, side]
     )
     return _Convolution(packed, bias.float(), stride, padding)

@@ -59,15 +59,21 @@ REGION_WEIGHTS = (
 
 MILLIMETRES = 1000.0
 
-MICA_SCALE_SIGMA = 0.03
-"""Relative standard deviation of the size of MICA's heads, from its published errors on NoW.
+MICA_SCALE_SIGMA = 0.036
+"""Relative standard deviation of the size of MICA's heads, an upper estimate from its published errors on NoW.
 
-Point-to-scan errors are 1.11 mm mean and 0.92 mm deviation after alignment with scale, 1.37 and 1.17 mm without (the
-latter as NoW's metrical leaderboard had them, from memory; no copy was at hand to check): root mean squares of 1.44 and
-1.80 mm, so that wrong size alone makes 1.08 mm. A face 1 % too
-large lies 0.34 mm from itself after the best rigid alignment (root mean square along the normals, on the open head's
-face): 1.08 mm are 3.1 %. By the same reckoning the mean head's 1.53 and 1.92 mm (MICA's paper) are 4.6 %, which is
-about how much people's heads differ.
+Wrong size is what alignment with scale takes away: rms_size^2 = rms_metrical^2 - rms_non_metrical^2, over 0.34 mm,
+which is how far a face 1 % too large lies from itself after the best rigid alignment (root mean square along the
+normals, area by area, on the open head's face: computed).
+
+Reported: MICA's non-metrical errors, 1.11 mm mean and 0.92 mm standard deviation (table in the NeuFace paper), hence
+rms 1.44 mm; the average FLAME face's mean, 1.53 mm non-metrical and 1.92 mm metrical (a note that cites MICA's paper);
+and that MICA's metrical error is 24 % below the best before it (MICA's abstract).
+Assumed, as no source for MICA's own metrical error was found: that the best before it was no worse than the average
+face, so that MICA's metrical mean is at most 0.76 x 1.92 = 1.46 mm; and that deviation over mean, 0.83 in the one case
+reported, is the same in all, so that the metrical rms is at most 1.90 mm. Wrong size then makes 1.23 mm: 3.6 %.
+
+The same reckoning gives 4.4 % for the average face, which is about how much people's heads differ in size.
 """
 
 FLAME_TOLERANCE = 1e-6

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +86,9 @@ def main() -> None:
             pixels = arcface_input(list(crops[:faces]))
             plain = {name: pixels.contiguous().numpy()}
             runs: dict[str, Run] = {
-                "folded": lambda pixels=pixels: folded(pixels),
-                "network": lambda pixels=pixels: network(pixels),
-                THEIRS: lambda plain=plain: session.run(None, plain),
+                "folded": partial(folded, pixels),
+                "network": partial(network, pixels),
+                THEIRS: partial(session.run, None, plain),
             }
             compare(runs, faces)
 
