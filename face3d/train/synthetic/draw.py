@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from face3d.errors import ArgumentError
 from face3d.render.rasterize_numba import CameraFragments, rasterize_camera
@@ -20,6 +20,7 @@ from face3d.train.synthetic.backdrop import draw_backdrop
 from face3d.train.synthetic.chart import noise_fields
 from face3d.train.synthetic.develop import develop
 from face3d.train.synthetic.figure import Layer, build_figure
+from face3d.train.synthetic.frames import face_frames
 from face3d.train.synthetic.heads import open_head
 from face3d.train.synthetic.light import shading_basis
 from face3d.train.synthetic.look import Look
@@ -27,7 +28,6 @@ from face3d.train.synthetic.occluders import Occluder, draw_occluder
 from face3d.train.synthetic.paint import PaintedLook, paint_look
 from face3d.train.synthetic.scene import Scene
 from face3d.train.synthetic.shade import shade_lenses, shade_shell, shade_solid
-from face3d.train.synthetic.frames import face_frames
 
 __all__ = ["CLASSES", "Drawing", "render_head_image"]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from face3d.render.compiled import compiled
-from face3d.train.synthetic.chart import COARSE, DETAIL, ZONES, chart_of, face_chart, noise_fields, texels
+from face3d.train.synthetic.chart import COARSE, ZONES, face_chart, noise_fields
 from face3d.train.synthetic.hair import AZIMUTHS
 from face3d.train.synthetic.look import Look
 from face3d.train.synthetic.skin import BLOOD_RANGE, MELANIN_RANGE, skin_table

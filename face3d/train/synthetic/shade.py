@@ -16,11 +16,9 @@ from face3d.train.synthetic.figure import (
     FRAME,
     HAIR,
     LEFT_EYE,
-    LENS,
     MASK,
     MOUTH,
     RIGHT_EYE,
-    SHELL,
     SKIN,
     TEETH,
 )

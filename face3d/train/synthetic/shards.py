@@ -29,7 +29,7 @@ from face3d.media.whole_file import write_whole
 from face3d.train.synthetic.develop import decode_jpeg
 from face3d.train.synthetic.draw import CLASSES
 from face3d.train.synthetic.labels import label_arrays, label_from, label_properties
-from face3d.train.synthetic.samples import Sample, SyntheticOptions, render_encoded
+from face3d.train.synthetic.samples import REVISION, Sample, SyntheticOptions, render_encoded
 
 __all__ = ["DEFAULT_SHARD_SIZE", "SCHEMA_VERSION", "read_shards", "write_dataset"]
 
@@ -41,9 +41,7 @@ CHUNK = 8
 """Samples that a process makes at a time."""
 _ENDINGS = ("jpg", "json", "npz", "seg.png")
 _SHARD_NAME = re.compile(r"shard-(\d{6})\.tar")
-_ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 def write_dataset(
@@ -153,6 +151,7 @@ def _index(count: int, options: SyntheticOptions, shard_size: int) -> dict[str, 
         "format": "face3d-synthetic",
         "schema_version": SCHEMA_VERSION,
         "face3d_version": __version__,
+        "revision": REVISION,
         "count": count,
         "shard_size": shard_size,
         "shards": -(-count // shard_size),

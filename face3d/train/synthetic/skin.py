@@ -126,7 +126,7 @@ def _rgb_weights() -> Float[np.ndarray, "L 3"]:
     """Reflectance per wavelength to linear sRGB; white stays (1, 1, 1)."""
 
     def lobe(centre: float, below: float, above: float) -> np.ndarray:
-        width = np.where(_WAVELENGTHS < centre, below, above)
+        width = np.where(centre > _WAVELENGTHS, below, above)
         return np.exp(-0.5 * ((_WAVELENGTHS - centre) / width) ** 2)
 
     x = 1.056 * lobe(599.8, 37.9, 31.0) + 0.362 * lobe(442.0, 16.0, 26.7) - 0.065 * lobe(501.1, 20.4, 26.2)
