@@ -1,4 +1,4 @@
-"""`face3d train`: data to learn from, and what learns from it."""
+"""`face3d train synthetic` and `face3d train preview`: labelled heads to learn from, and a look at them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, arg
 
 from face3d.cli.options import CommonOptions, finish
 from face3d.errors import ArgumentError
 
-__all__ = ["Train"]
+__all__ = ["TrainPreview", "TrainSynthetic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +80,6 @@ class TrainPreview:
         write_whole(out, lambda file: Image.fromarray(sheet).save(file, format="PNG"))
         finish(self.common, {"dataset": str(self.dataset), "picture": str(out)}, str(out))
         return 0
-
-
-Action: TypeAlias = Annotated[TrainSynthetic, subcommand("synthetic")] | Annotated[TrainPreview, subcommand("preview")]
-
-
-@dataclass(frozen=True, slots=True)
-class Train:
-    """Make data to learn from, and learn: synthetic, preview."""
-
-    action: Action
-
-    @property
-    def common(self) -> CommonOptions:
-        """The options of the action."""
-        return self.action.common
-
-    def run(self) -> int:
-        """Run the action."""
-        return self.action.run()
 
 
 @contextlib.contextmanager
