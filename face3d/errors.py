@@ -17,6 +17,7 @@ __all__ = [
     "MissingAssetError",
     "NoFaceError",
     "OutputError",
+    "TrainingError",
 ]
 
 
@@ -38,6 +39,10 @@ class ArgumentError(Face3DError):
 
 class OutputError(Face3DError):
     """A result cannot be written: no permission, no space, or something in the way."""
+
+
+class TrainingError(Face3DError):
+    """Training came to numbers that are not finite; its last checkpoint is from before."""
 
 
 class AssetError(Face3DError):

@@ -21,7 +21,15 @@ from face3d.head.flame_landmarks import read_embeddings
 from face3d.head.model import HeadModel
 from face3d.head.whitelist_pickle import dense_array, read_npz, read_pickle
 
-__all__ = ["COMPANION_FILES", "eyeball_regions", "flame_arrays", "load_flame", "read_flame", "require_flame"]
+__all__ = [
+    "COMPANION_FILES",
+    "eyeball_regions",
+    "flame_arrays",
+    "load_flame",
+    "read_flame",
+    "read_regions",
+    "require_flame",
+]
 
 #: Files that are used when they lie beside the model: landmark embeddings, then vertex masks.
 COMPANION_FILES = (
@@ -87,7 +95,7 @@ def read_flame(
     mask_files = _given_or_beside(masks, path, COMPANION_FILES[-1:])
     files = [path, *landmark_files, *mask_files]
     arrays = flame_arrays(content, path, files)
-    arrays = replace(arrays, regions=_read_regions(mask_files, len(arrays.template)))
+    arrays = replace(arrays, regions=read_regions(mask_files, len(arrays.template)))
     return _with_point_sets(arrays, read_embeddings(landmark_files), landmark_files)
 
 
@@ -177,7 +185,17 @@ def eyeball_regions(vertices: int) -> dict[str, np.ndarray]:
     return {name: np.array(ids) for name, ids in _EYEBALLS.items()} if vertices == _FLAME_VERTICES else {}
 
 
-def _read_regions(files: list[Path], vertices: int) -> dict[str, np.ndarray]:
+def read_regions(files: Sequence[Path], vertices: int) -> dict[str, np.ndarray]:
+    """Return vertex regions by name: the eyeballs, and those of files such as `FLAME_masks.pkl`.
+
+    Args:
+        files: pickles of vertex indices by name.
+        vertices: how many the model has.
+
+    Raises:
+        InputError: a file cannot be opened.
+        CorruptAssetError: it is damaged, of another kind, or another model's.
+    """
     regions = eyeball_regions(vertices)
     for file in files:
         masks = read_pickle(file)

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from face3d.assets import read_torch_file
-from face3d.errors import CorruptAssetError, InputError
+from face3d.errors import ArgumentError, CorruptAssetError, InputError
 from face3d.head.arrays import HeadArrays
 from face3d.head.flame import eyeball_regions, flame_arrays
 from face3d.head.flame_landmarks import embedded_points
 
-__all__ = ["flame_of_generator", "read_flame_of_mica"]
+__all__ = ["flame_of_generator", "generator_of_flame", "read_flame_of_mica"]
 
 PREFIX = "generator."
 
@@ -80,6 +81,47 @@ def flame_of_generator(model: Mapping[str, Any], path: Path) -> HeadArrays | Non
         return replace(head, point_sets=points, regions=eyeball_regions(len(head.template)))
     except (InputError, ValueError, IndexError) as error:
         raise CorruptAssetError(f"{path}: its FLAME model cannot be used: {error}") from error
+
+
+def generator_of_flame(head: HeadArrays) -> dict[str, Tensor]:
+    """Return a FLAME model as MICA's checkpoint holds it: buffers by names that begin with `generator.`, float32.
+
+    The inverse of `flame_of_generator`.
+
+    Raises:
+        ArgumentError: the model has no landmark embedding, or no pose correctives.
+    """
+    moving, fixed = (head.point_sets.get(name) for name in ("ibug_68", "ibug_68_fixed"))
+    if fixed is None or moving is None or moving.contour_triangles is None or moving.contour_barycentric is None:
+        raise ArgumentError(
+            "MICA's checkpoint holds FLAME's landmarks, which this model lacks; put landmark_embedding.npy beside it"
+        )
+    if head.pose_basis is None:
+        raise ArgumentError("MICA's checkpoint holds FLAME's pose correctives, which this model lacks")
+    jaw = moving.contour_triangles.shape[1]
+    arrays = {
+        "faces_tensor": head.triangles,
+        "v_template": head.template,
+        "shapedirs": np.concatenate([head.identity_basis, head.expression_basis]).transpose(1, 2, 0),
+        "posedirs": head.pose_basis.reshape(len(head.pose_basis), -1),
+        "J_regressor": head.joint_regressor,
+        "parents": np.array(head.parents),
+        "lbs_weights": head.skinning_weights,
+        "eye_pose": np.zeros((1, 6)),
+        "neck_pose": np.zeros((1, 3)),
+        "lmk_faces_idx": moving.triangles[jaw:],
+        "lmk_bary_coords": moving.barycentric[jaw:],
+        "dynamic_lmk_faces_idx": moving.contour_triangles,
+        "dynamic_lmk_bary_coords": moving.contour_barycentric,
+        "full_lmk_faces_idx": fixed.triangles[None],
+        "full_lmk_bary_coords": fixed.barycentric[None],
+        # From the neck to the root.
+        "neck_kin_chain": np.array([1, 0]),
+    }
+    return {
+        PREFIX + name: torch.from_numpy(array.astype(np.int64 if array.dtype.kind in "iu" else np.float32, order="C"))
+        for name, array in arrays.items()
+    }
 
 
 def _array(value: Any) -> np.ndarray:

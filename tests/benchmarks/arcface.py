@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +16,10 @@ import torch
 
 from face3d.identity import arcface_input
 from face3d.identity.arcface import fill_arcface
+from tests.benchmarks.timing import fastest
 from tests.identity.checkpoints import arcface_weights
 
 BATCHES = (1, 16)
-ROUNDS = 5
-
-
-def fastest(run: Callable[[], object]) -> float:
-    """Seconds of the quickest of some rounds, after one to warm up."""
-    run()
-    seconds = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def main() -> None:

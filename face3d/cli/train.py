@@ -1,0 +1,29 @@
+"""`face3d train`: networks, and the data that they learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import subcommand
+
+from face3d.cli.options import CommonOptions
+from face3d.cli.train_mica import TrainMica, TrainRegressor
+
+__all__ = ["Train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Train networks: MICA on its own data, or face3d's own regressor."""
+
+    action: Annotated[TrainMica, subcommand("mica")] | Annotated[TrainRegressor, subcommand("regressor")]
+
+    @property
+    def common(self) -> CommonOptions:
+        """The options of the action."""
+        return self.action.common
+
+    def run(self) -> int:
+        """Run the action."""
+        return self.action.run()

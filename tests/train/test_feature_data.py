@@ -1,0 +1,116 @@
+"""Feature files: both forms give the same rows; what does not fit is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from face3d.errors import InputError, OutputError
+from face3d.train.feature_data import FeatureRows, LabelledCrop, read_features, write_features
+from face3d.train.task import Draw
+
+ARRAYS: dict[str, np.ndarray] = {
+    "features": np.random.default_rng(0).standard_normal((6, 4)).astype(np.float16),
+    "identity": np.random.default_rng(1).standard_normal((6, 3)),
+    "split": np.array([0, 1, 0, 0, 1, 0]),
+}
+
+
+def write(path, form, **changed):
+    arrays = {name: array for name, array in {**ARRAYS, **changed}.items() if array is not None}
+    if form == "npz":
+        np.savez(path / "f.npz", **arrays)
+        return path / "f.npz"
+    for name, array in arrays.items():
+        np.save(path / f"{name}.npy", array)
+    return path
+
+
+@pytest.mark.parametrize("form", ["npz", "npy"])
+def test_rows_of_each_kind(tmp_path, form):
+    table = read_features(write(tmp_path, form))
+    assert isinstance(table.features, np.memmap) == (form == "npy")
+    assert (table.learned.tolist(), table.held_out.tolist()) == ([0, 2, 3, 5], [1, 4])
+    rows = FeatureRows(table, table.learned)
+    batch = rows.batch([Draw(3, ()), Draw(0, ())])
+    np.testing.assert_array_equal(batch["features"], ARRAYS["features"][[5, 0]].astype(np.float32))
+    np.testing.assert_array_equal(batch["identity"], ARRAYS["identity"][[5, 0]].astype(np.float32))
+
+
+@pytest.mark.parametrize("form", ["npz", "npy"])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"identity": ARRAYS["identity"][:5]}, "6 features and 5 identities"),
+        ({"features": ARRAYS["features"].astype(np.int64)}, "features is int64"),
+        ({"features": ARRAYS["features"][:, 0]}, r"features is float16 of \(6,\)"),
+        ({"identity": np.where(np.arange(18).reshape(6, 3) == 10, np.nan, 0.0)}, "row 3 of identity is not finite"),
+        ({"split": np.array([0, 1, 2, 0, 0, 0])}, "split is int64"),
+        ({"split": np.array([0, 1])}, r"split is int64 of \(2,\)"),
+        ({"split": np.ones(6, np.uint8)}, "every row is held out"),
+        ({"split": None}, "split"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path, form, changed, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_features(write(tmp_path, form, **changed))
+    assert str(tmp_path) in str(caught.value)
+
+
+class MeanColours:
+    """An encoder whose features are plain to see."""
+
+    name, features = "mean-colours", 3
+
+    def __init__(self):
+        self.largest = 0
+
+    def encode(self, crops):
+        self.largest = max(self.largest, len(crops))
+        return crops.mean(axis=(1, 2), dtype=np.float32)
+
+
+def labelled_crops(count):
+    for number in range(count):
+        pixels = np.full((112, 112, 3), number % 256, dtype=np.uint8)
+        yield LabelledCrop(pixels, np.array([number, -number], dtype=np.float64), number % 10 == 9)
+
+
+def test_encoded_faces_come_back_in_their_order(tmp_path):
+    encoder = MeanColours()
+    assert write_features(tmp_path / "f.npz", labelled_crops(150), encoder) == 150
+    assert encoder.largest < 150
+    table = read_features(tmp_path / "f.npz")
+    np.testing.assert_array_equal(table.features, np.repeat(np.arange(150)[:, None], 3, axis=1))
+    np.testing.assert_array_equal(table.identity[:, 1], -np.arange(150))
+    assert table.held_out.tolist() == list(range(9, 150, 10))
+
+
+def test_faces_that_make_no_table(tmp_path):
+    with pytest.raises(InputError, match="0 faces"):
+        write_features(tmp_path / "f.npz", iter(()), MeanColours())
+    crops = list(labelled_crops(2))
+    crops[1] = replace(crops[1], identity=np.zeros(3))
+    with pytest.raises(InputError, match="different length"):
+        write_features(tmp_path / "f.npz", crops, MeanColours())
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_features(tmp_path / "missing" / "f.npz", labelled_crops(2), MeanColours())
+
+
+def test_other_and_damaged_files(tmp_path):
+    with pytest.raises(InputError, match="is not there"):
+        read_features(tmp_path / "none.npz")
+    path = write(tmp_path, "npz")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match="cannot be read as a .npz"):
+        read_features(path)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(InputError, match="cannot be read as a .npz"):
+        read_features(tmp_path / "one.npy")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "features.npy").write_bytes(b"no array")
+    with pytest.raises(InputError, match="features.npy cannot be read"):
+        read_features(folder)
