@@ -9,15 +9,21 @@ from tyro.conf import subcommand
 
 from face3d.cli.options import CommonOptions
 from face3d.cli.train_mica import TrainMica, TrainRegressor
+from face3d.cli.train_synthetic import TrainPreview, TrainSynthetic
 
 __all__ = ["Train"]
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train networks: MICA on its own data, or face3d's own regressor."""
+    """Train networks: MICA on its own data, or face3d's own regressor; and make synthetic heads for that."""
 
-    action: Annotated[TrainMica, subcommand("mica")] | Annotated[TrainRegressor, subcommand("regressor")]
+    action: (
+        Annotated[TrainMica, subcommand("mica")]
+        | Annotated[TrainRegressor, subcommand("regressor")]
+        | Annotated[TrainSynthetic, subcommand("synthetic")]
+        | Annotated[TrainPreview, subcommand("preview")]
+    )
 
     @property
     def common(self) -> CommonOptions:
