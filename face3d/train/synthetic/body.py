@@ -1,4 +1,4 @@
-"""What the head model lacks and a photograph shows: shoulders in a garment, and teeth. Surfaces only, nobody measures them."""
+"""What the head model lacks and a photograph shows: shoulders in a garment, and teeth. Nobody measures them."""
 
 from __future__ import annotations
 

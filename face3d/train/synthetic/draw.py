@@ -22,6 +22,7 @@ from face3d.train.synthetic.develop import develop
 from face3d.train.synthetic.figure import Layer, build_figure
 from face3d.train.synthetic.frames import face_frames
 from face3d.train.synthetic.heads import open_head
+from face3d.train.synthetic.kinds import CLASSES
 from face3d.train.synthetic.light import shading_basis
 from face3d.train.synthetic.look import Look
 from face3d.train.synthetic.occluders import Occluder, draw_occluder
@@ -29,10 +30,8 @@ from face3d.train.synthetic.paint import PaintedLook, paint_look
 from face3d.train.synthetic.scene import Scene
 from face3d.train.synthetic.shade import shade_lenses, shade_shell, shade_solid
 
-__all__ = ["CLASSES", "Drawing", "render_head_image"]
+__all__ = ["Drawing", "render_head_image"]
 
-CLASSES = ("background", "skin", "lips", "mouth_interior", "eye", "brow", "hair", "glasses", "cloth", "other")
-"""What the values of a segmentation mean. Eyes behind clear lenses are eyes, behind dark ones glasses."""
 SAMPLES = 2
 """Per pixel and axis."""
 

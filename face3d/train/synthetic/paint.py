@@ -1,4 +1,4 @@
-"""A look painted on the face's map, once per person: broad colour on the coarse grid, hairs and lines on the fine one."""
+"""A look painted on the face's map, once per person: broad colour on the coarse grid, hairs and lines on the fine."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _chin_weight() -> Float[np.ndarray, "C C"]:
 _ZONE = {name: number for number, name in enumerate(ZONES)}
 _CHEEK, _NOSE, _EAR, _FOREHEAD, _CHIN = (_ZONE[name] for name in ("cheek", "nose_tip", "ear", "forehead", "chin"))
 _UNDER, _LID, _MOUSTACHE, _BEARD = (_ZONE[name] for name in ("under_eye", "upper_lid", "moustache", "beard"))
-_NECK, _LIPS, _LINE, _SUN = (_ZONE[name] for name in ("neck", "lips", "lip_line", "sun"))
+_NECK, _LIPS, _SUN = (_ZONE[name] for name in ("neck", "lips", "sun"))
 _M0, _MSCALE = float(np.log(MELANIN_RANGE[0])), 95.0 / float(np.log(MELANIN_RANGE[1] / MELANIN_RANGE[0]))
 _B0, _BSCALE = float(np.log(BLOOD_RANGE[0])), 95.0 / float(np.log(BLOOD_RANGE[1] / BLOOD_RANGE[0]))
 _STEP = float(AZIMUTHS[1] - AZIMUTHS[0])
@@ -118,22 +118,22 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             middle_b = noise[1, (row + shifts[5, 0]) & wrap, (column + shifts[5, 1]) & wrap]
             even = 1.0 - 0.7 * amounts[17]
             sun, lips, below, lid = (
-                zones[12, row, column],
-                zones[10, row, column],
-                zones[5, row, column],
-                zones[6, row, column],
+                zones[_SUN, row, column],
+                zones[_LIPS, row, column],
+                zones[_UNDER, row, column],
+                zones[_LID, row, column],
             )
-            m = log_melanin + even * patch_m * (broad + 0.6 * middle) + tan * (sun - 0.4 * zones[9, row, column])
+            m = log_melanin + even * patch_m * (broad + 0.6 * middle) + tan * (sun - 0.4 * zones[_NECK, row, column])
             b = log_blood + even * patch_b * (broad_b + 0.7 * middle_b + 0.3 * small)
             b += (
                 even
                 * (
-                    amounts[12] * zones[0, row, column] * (1.0 + 0.25 * middle_b)
-                    + amounts[13] * zones[1, row, column]
-                    + amounts[14] * zones[2, row, column]
-                    + amounts[15] * zones[4, row, column]
+                    amounts[12] * zones[_CHEEK, row, column] * (1.0 + 0.25 * middle_b)
+                    + amounts[13] * zones[_NOSE, row, column]
+                    + amounts[14] * zones[_EAR, row, column]
+                    + amounts[15] * zones[_CHIN, row, column]
                 )
-                + 0.5 * amounts[16] * zones[0, row, column]
+                + 0.5 * amounts[16] * zones[_CHEEK, row, column]
             )
             if freckles > 0.0:
                 m += (
@@ -162,10 +162,10 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
             upper = lines[1, k] * (1 - t) + lines[1, k + 1] * t
             y = heights[row, column]
             above = min(y - lower, upper - y) + amounts[26] * (0.55 * small + 0.5 * fine)
-            cover = amounts[25] * _ramp(above, -amounts[26], 2.5 * amounts[26]) * (1.0 - zones[2, row, column])
+            cover = amounts[25] * _ramp(above, -amounts[26], 2.5 * amounts[26]) * (1.0 - zones[_EAR, row, column])
             whiskers = amounts[20] * max(
-                zones[7, row, column] * amounts[21],
-                zones[8, row, column] * (amounts[22] + (amounts[23] - amounts[22]) * max(zones[4, row, column], 0.0)),
+                zones[_MOUSTACHE, row, column] * amounts[21],
+                zones[_BEARD, row, column] * (amounts[22] + (amounts[23] - amounts[22]) * max(zones[_CHIN, row, column], 0.0)),
             )
             whiskers *= 1.0 + 0.15 * middle
             for channel in range(3):
@@ -181,7 +181,7 @@ def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colou
                 value += (colours[4, channel] - value) * amounts[28] * brow[row, column]
                 value += (colours[3, channel] * (1.0 + 0.25 * fine) - value) * cover
                 coarse[row, column, channel] = max(value, 0.002)
-            shine = 0.75 + 0.5 * zones[3, row, column] + 0.6 * zones[1, row, column] + 0.3 * zones[0, row, column]
+            shine = 0.75 + 0.5 * zones[_FOREHEAD, row, column] + 0.6 * zones[_NOSE, row, column] + 0.3 * zones[_CHEEK, row, column]
             shine += lips * (0.1 + 1.5 * amounts[27])
             coarse[row, column, 3] = shine * (1.0 - 0.85 * cover) * (1.0 + 0.15 * small)
             coarse[row, column, 4] = lips

@@ -14,7 +14,8 @@ from face3d.train.synthetic.draw import Drawing, render_head_image
 from face3d.train.synthetic.expressions import sample_state
 from face3d.train.synthetic.heads import open_head
 from face3d.train.synthetic.labels import HeadLabel, landmarks_of, measurements_of
-from face3d.train.synthetic.look import Look, sample_look
+from face3d.train.synthetic.look import Look
+from face3d.train.synthetic.look_sampling import sample_look
 from face3d.train.synthetic.occluders import Occluder, sample_occluder
 from face3d.train.synthetic.people import Person, sample_person
 from face3d.train.synthetic.scene import Scene, sample_scene

@@ -3,8 +3,8 @@
     DIR/dataset.json           count, seed, options, licence
     DIR/shard-000000.tar       KEY.jpg, KEY.json, KEY.npz, KEY.seg.png for each sample, KEY its index in eight digits
 
-A shard takes its name once it is complete. Samples depend on seed and index alone, so that a data set has the same bytes
-however many processes made it and however often they were killed.
+A shard takes its name once it is complete. Samples depend on seed and index alone, so that a data set has the same
+bytes however many processes made it and however often they were killed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from face3d.errors import ArgumentError, InputError, OutputError
 from face3d.media.whole_file import write_whole
 from face3d.train.synthetic.develop import decode_jpeg
-from face3d.train.synthetic.draw import CLASSES
+from face3d.train.synthetic.kinds import CLASSES
 from face3d.train.synthetic.labels import label_arrays, label_from, label_properties
 from face3d.train.synthetic.samples import REVISION, Sample, SyntheticOptions, render_encoded
 

@@ -84,7 +84,6 @@ def _draw_brow(
     line, along = _brow_line()
     line = line.copy()
     line[:, 1] += brows.shift + brows.arch * np.sin(np.pi * np.clip(along * 0.85, 0, 1)) + brows.tilt * along
-    reach = np.clip(along * brows.length, 0, 1) if brows.length < 1 else along
     half = brows.thickness * np.interp(along, [0.0, 0.12, 0.55, 0.8, 1.0], [0.75, 1.0, 0.95, 0.7, 0.25])
 
     def place(s: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -96,7 +95,6 @@ def _draw_brow(
         point[..., 1] += t * np.interp(s, along, half) - past * 0.02
         return point * [side, 1, 1]
 
-    del reach
     count = int(_HAIRS * brows.density)
     s, t = rng.uniform(0.0, 1.0, count), np.clip(rng.normal(0, 0.55, count), -1.05, 1.05)
     # Hairs rise by the nose, then lean outwards, those above the line down and those below it up.
