@@ -55,6 +55,11 @@ class Layer:
     kind: Int[np.ndarray, " F"]
     attributes: Float[np.ndarray, "V 12"]
 
+    @property
+    def mesh(self) -> tuple[Int[np.ndarray, "F 3"], Int[np.ndarray, " F"], Float[np.ndarray, "V 12"]]:
+        """Triangles, kinds and attributes, as the compiled loops take them."""
+        return self.triangles, self.kind, self.attributes
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:

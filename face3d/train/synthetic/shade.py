@@ -25,36 +25,20 @@ from face3d.train.synthetic.kinds import (
 from face3d.train.synthetic.lighting import irradiance, lit, smooth
 from face3d.train.synthetic.surfaces import eye_point, plain_point, skin_point, strand_shade
 
-__all__ = ["shade_lenses", "shade_shell", "shade_solid"]
+__all__ = ["majority", "shade_lenses", "shade_shell", "shade_solid"]
 
 
 @compiled
-def shade_solid(
-    face_id,
-    barycentric,
-    depth,
-    triangles,
-    kinds,
-    attributes,
-    frames,
-    focal,
-    coarse,
-    detail,
-    person,
-    colours,
-    eyes,
-    eye_turns,
-    noise,
-    cloth,
-    light,
-    image,
-    classes,
-    counts,
-):  # type: ignore[no-untyped-def]
+def shade_solid(seen, mesh, frames, focal, painted, person, eyes, eye_turns, cloth, hair, noise, light, image, classes):  # type: ignore[no-untyped-def]
     """Light every pixel of the solid mesh over the background that `image` holds.
 
-    `classes` (H, W, 4) takes the class of each sample; `counts` is scratch of (4, attributes).
+    `seen` is what `rasterize_camera` gives, `mesh` triangles, kinds and attributes, `frames` of `face_frames`, `focal`
+    focal length and centre, `painted` the coarse and the detail map; `classes` (H, W, 4) takes each sample's class.
     """
+    face_id, barycentric, depth = seen
+    triangles, kinds, attributes = mesh
+    coarse, detail = painted
+    counts = np.empty((4, attributes.shape[1]))
     height, width = image.shape[0], image.shape[1]
     colour, sight = np.empty(3), np.empty(3)
     kind_of, number = np.empty(4, dtype=np.int64), np.empty(4, dtype=np.int64)
@@ -107,14 +91,12 @@ def shade_solid(
                 if kind == SKIN:
                     length = math.sqrt(values[0] ** 2 + values[1] ** 2 + values[2] ** 2) + 1e-12
                     values[0], values[1], values[2] = values[0] / length, values[1] / length, values[2] / length
-                    result = skin_point(
-                        values, sight, frames[first_face[group]], coarse, detail, person, colours, light, colour
-                    )
+                    result = skin_point(values, sight, frames[first_face[group]], coarse, detail, person, light, colour)
                 elif kind in (LEFT_EYE, RIGHT_EYE):
                     eye_point(values, sight, eye_turns[kind - 1], eyes, light, colour)
                     result = EYE_CLASS
                 else:
-                    result = plain_point(kind, values, sight, noise, cloth, light, colour)
+                    result = plain_point(kind, values, sight, noise, cloth, hair, light, colour)
                 for channel in range(3):
                     image[row, column, channel] += 0.25 * number[group] * colour[channel]
                 for sample in range(4):
@@ -123,23 +105,10 @@ def shade_solid(
 
 
 @compiled
-def shade_shell(
-    face_id,
-    barycentric,
-    depth,
-    base_depth,
-    triangles,
-    kinds,
-    attributes,
-    focal,
-    hair,
-    noise,
-    light,
-    image,
-    classes,
-    covered,
-):  # type: ignore[no-untyped-def]
+def shade_shell(seen, base_depth, mesh, focal, hair, noise, light, image, classes, covered):  # type: ignore[no-untyped-def]
     """Lay hair, scarf, hat or mask over the image; `covered` (H, W) takes their share, `base_depth` what they hide."""
+    face_id, barycentric, depth = seen
+    triangles, kinds, attributes = mesh
     height, width = image.shape[0], image.shape[1]
     colour, sight, values, albedo = np.empty(3), np.empty(3), np.empty(attributes.shape[1]), np.empty(3)
     for row in range(height):
@@ -175,13 +144,13 @@ def shade_shell(
                     albedo[channel] = values[8 + channel] * pleat
                 gloss, result = 0.05, OTHER_CLASS
             else:
-                shade = strand_shade(values[6], values[7], noise, hair[3], hair[7])
-                ragged = hair[4] * min(max((shade - 1.0) / max(hair[3] + hair[7], 0.05), -1.2), 1.2)
-                alpha = smooth(values[8] + ragged, -hair[5], 1.5 * hair[5])
+                shade = strand_shade(values[6], values[7], noise, hair.strands, hair.curl)
+                ragged = hair.ragged * min(max((shade - 1.0) / max(hair.strands + hair.curl, 0.05), -1.2), 1.2)
+                alpha = smooth(values[8] + ragged, -hair.edge, 1.5 * hair.edge)
                 for channel in range(3):
-                    albedo[channel] = hair[channel] * shade
+                    albedo[channel] = hair.colour[channel] * shade
                 gloss, result = 1.3 * values[11] * shade * shade, HAIR_CLASS
-                if hair[6] > 0.5:
+                if hair.is_cloth > 0.5:
                     result = OTHER_CLASS
             if alpha <= 0.0:
                 continue
@@ -198,8 +167,10 @@ def shade_shell(
 
 
 @compiled
-def shade_lenses(face_id, barycentric, depth, base_depth, triangles, attributes, focal, tint, light, image, classes):  # type: ignore[no-untyped-def]
+def shade_lenses(seen, base_depth, mesh, focal, lens, light, image, classes):  # type: ignore[no-untyped-def]
     """Tint what lies behind the lenses and add what they mirror."""
+    face_id, barycentric, depth = seen
+    triangles, _, attributes = mesh
     height, width = image.shape[0], image.shape[1]
     sight = np.empty(3)
     coefficients, lamps = light
@@ -219,7 +190,7 @@ def shade_lenses(face_id, barycentric, depth, base_depth, triangles, attributes,
                     x_ += share * attributes[vertex, 0]
                     y_ += share * attributes[vertex, 1]
                     z_ += share * attributes[vertex, 2]
-                if tint[0] > 0.5:
+                if lens.tint > 0.5:
                     classes[row, column, sample] = GLASSES_CLASS
             if number == 0:
                 continue
@@ -233,15 +204,30 @@ def shade_lenses(face_id, barycentric, depth, base_depth, triangles, attributes,
                 x_, y_, z_, facing = -x_, -y_, -z_, -facing
             mirror = (2 * facing * x_ - sight[0], 2 * facing * y_ - sight[1], 2 * facing * z_ - sight[2])
             share = 0.25 * number
-            bright = tint[4] * (0.06 + 0.6 * (1.0 - facing) ** 5)
+            bright = lens.reflection * (0.06 + 0.6 * (1.0 - facing) ** 5)
             glare = 0.0
             for lamp in range(lamps.shape[0]):
                 cosine = mirror[0] * lamps[lamp, 0] + mirror[1] * lamps[lamp, 1] + mirror[2] * lamps[lamp, 2]
-                glare += smooth(cosine, 0.95, 0.99) * tint[4]
+                glare += smooth(cosine, 0.95, 0.99) * lens.reflection
             for channel in range(3):
-                through = (1.0 - tint[0]) + tint[0] * 0.06 * tint[1 + channel]
+                through = (1.0 - lens.tint) + lens.tint * 0.06 * lens.colour[channel]
                 seen = image[row, column, channel] * through + bright * max(
                     irradiance(mirror[0], mirror[1], mirror[2], coefficients, channel), 0.0
                 )
                 seen += glare * 0.5
                 image[row, column, channel] += (seen - image[row, column, channel]) * share
+
+
+@compiled
+def majority(classes, segmentation):  # type: ignore[no-untyped-def]
+    """Per pixel the class of most samples; of equals the highest, so that thin things are not lost."""
+    for row in range(segmentation.shape[0]):
+        for column in range(segmentation.shape[1]):
+            best, most = 0, 0
+            for sample in range(4):
+                number = 0
+                for other in range(4):
+                    number += classes[row, column, other] == classes[row, column, sample]
+                if number > most or (number == most and classes[row, column, sample] > best):
+                    best, most = classes[row, column, sample], number
+            segmentation[row, column] = best

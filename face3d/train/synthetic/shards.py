@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -220,7 +220,9 @@ def _write_shards(
         made.close()
 
 
-def _made(chunks: list[range], options: SyntheticOptions, workers: int) -> Iterator[list[tuple[str, bytes]]]:
+def _made(
+    chunks: list[range], options: SyntheticOptions, workers: int
+) -> Generator[list[tuple[str, bytes]], None, None]:
     """The files of each chunk, in order."""
     if workers == 1:
         yield from (_make_chunk(chunk, options) for chunk in chunks)

@@ -32,7 +32,7 @@ __all__ = ["eye_point", "plain_point", "skin_point", "strand_shade"]
 
 
 @compiled
-def skin_point(values, sight, face_frame, coarse, detail, person, colours, light, colour):  # type: ignore[no-untyped-def]
+def skin_point(values, sight, face_frame, coarse, detail, person, light, colour):  # type: ignore[no-untyped-def]
     """Skin, brows, lips and what is painted on them. Returns the class."""
     size, fine = coarse.shape[0], detail.shape[0]
     u = min(max(values[6], 0.0), size - 1.001)
@@ -69,20 +69,21 @@ def skin_point(values, sight, face_frame, coarse, detail, person, colours, light
     slope_v = -((1 - fu) * (h10 - h00) + fu * (h11 - h01))
     level = w00 * h00 + w01 * h01 + w10 * h10 + w11 * h11 - 128.0 / 255.0
     normal = (
-        values[0] - person[0] * (slope_u * face_frame[0] + slope_v * face_frame[3]),
-        values[1] - person[0] * (slope_u * face_frame[1] + slope_v * face_frame[4]),
-        values[2] - person[0] * (slope_u * face_frame[2] + slope_v * face_frame[5]),
+        values[0] - person.bump * (slope_u * face_frame[0] + slope_v * face_frame[3]),
+        values[1] - person.bump * (slope_u * face_frame[1] + slope_v * face_frame[4]),
+        values[2] - person.bump * (slope_u * face_frame[2] + slope_v * face_frame[5]),
     )
     length = math.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2) + 1e-12
     normal = (normal[0] / length, normal[1] / length, normal[2] / length)
-    hairs = 0 if v < 0.48 * size else 1
-    lash = min(values[11] * person[3], 1.0)
+    upper = v < 0.48 * size
+    lash = min(values[11] * person.lashes, 1.0)
     for channel in range(3):
         albedo[channel] *= (1.0 - 0.72 * mark) * (1.0 + 0.6 * min(level, 0.0))
-        albedo[channel] += (colours[hairs, channel] - albedo[channel]) * hair
-        albedo[channel] += (0.15 * colours[0, channel] - albedo[channel]) * lash
-    gloss = person[1] * shine * (1.0 - 0.7 * max(hair, lash))
-    lit(normal, sight, values, albedo, gloss, person[2] * (1.0 - 0.15 * lips), light, colour)
+        of_hair = person.brow[channel] if upper else person.beard[channel]
+        albedo[channel] += (of_hair - albedo[channel]) * hair
+        albedo[channel] += (0.15 * person.brow[channel] - albedo[channel]) * lash
+    gloss = person.gloss * shine * (1.0 - 0.7 * max(hair, lash))
+    lit(normal, sight, values, albedo, gloss, person.roughness * (1.0 - 0.15 * lips), light, colour)
     if lips > 0.5:
         return LIPS_CLASS
     if brow > 0.45:
@@ -95,23 +96,23 @@ def eye_point(values, sight, turn, eyes, light, colour):  # type: ignore[no-unty
     """An eyeball: white, iris, pupil, the cornea's mirror."""
     x, y, z = values[8], values[9], values[10]
     radius = math.hypot(x, y) if z > 0.0 else 1.0
-    iris_radius, pupil_radius, ring, veins = eyes[0], eyes[1], eyes[2], eyes[3]
+    iris_radius, pupil_radius, ring, veins = eyes.iris_radius, eyes.pupil_radius, eyes.ring, eyes.veins
     albedo = np.empty(3)
     inside = 1.0 - smooth(radius, iris_radius - 0.00035, iris_radius + 0.00035)
     pupil = 1.0 - smooth(radius, pupil_radius - 0.0002, pupil_radius + 0.0002)
     angle = math.atan2(y, x)
     rays = (
         1.0
-        + 0.16 * math.sin(angle * eyes[5] + eyes[4])
-        + 0.12 * math.sin(angle * (eyes[5] * 0.43 // 1.0) - 2 * eyes[4])
+        + 0.16 * math.sin(angle * eyes.rays + eyes.phase)
+        + 0.12 * math.sin(angle * (eyes.rays * 0.43 // 1.0) - 2 * eyes.phase)
     )
     edge = math.exp(-(((radius - iris_radius) / 0.0009) ** 2))
     near = math.exp(-(((radius - pupil_radius) / 0.0014) ** 2))
     redness = veins * smooth(math.hypot(x, y), iris_radius * 1.05, 0.0118)
     for channel in range(3):
-        white = eyes[6 + channel] * (1.0 - redness * (0.1 if channel == 0 else 0.55))
-        iris = eyes[9 + channel] * rays
-        iris += (eyes[12 + channel] - iris) * 0.7 * near
+        white = eyes.sclera[channel] * (1.0 - redness * (0.1 if channel == 0 else 0.55))
+        iris = eyes.iris[channel] * rays
+        iris += (eyes.centre[channel] - iris) * 0.7 * near
         iris *= 1.0 - ring * edge
         albedo[channel] = white + (iris - white) * inside
         albedo[channel] += (0.004 - albedo[channel]) * pupil
@@ -166,7 +167,7 @@ def strand_shade(across, along, noise, contrast, curl):  # type: ignore[no-untyp
 
 
 @compiled
-def plain_point(kind, values, sight, noise, cloth, light, colour):  # type: ignore[no-untyped-def]
+def plain_point(kind, values, sight, noise, cloth, hair, light, colour):  # type: ignore[no-untyped-def]
     """Everything that is not skin or eye. Returns the class."""
     length = math.sqrt(values[0] ** 2 + values[1] ** 2 + values[2] ** 2) + 1e-12
     normal = (values[0] / length, values[1] / length, values[2] / length)
@@ -183,25 +184,25 @@ def plain_point(kind, values, sight, noise, cloth, light, colour):  # type: igno
             albedo[channel] *= 0.72 + 0.28 * smooth(gap, 0.0, 0.35)
         roughness, result = 0.25, MOUTH_CLASS
     elif kind == CLOTH:
-        bare = 1.0 - smooth(values[7], cloth[6] - 0.003, cloth[6] + 0.001)
+        bare = 1.0 - smooth(values[7], cloth.collar - 0.003, cloth.collar + 0.001)
         stripe = 0.0
-        if cloth[7] > 0.0:
-            stripe = smooth(math.sin(values[7] * cloth[7] * 6.2832), -0.2, 0.2)
+        if cloth.stripes > 0.0:
+            stripe = smooth(math.sin(values[7] * cloth.stripes * 6.2832), -0.2, 0.2)
         wrap = noise.shape[1] - 1
         weave = 1.0 + 0.10 * noise[2, int(values[6] * 1500.0 + 8192.0) & wrap, int(values[7] * 1500.0 + 8192.0) & wrap]
         for channel in range(3):
-            fabric = (cloth[channel] + (cloth[3 + channel] - cloth[channel]) * stripe) * weave
-            albedo[channel] = fabric + (cloth[8 + channel] - fabric) * bare
-        gloss, roughness = 0.05 + cloth[14] * bare, 0.6
+            fabric = (cloth.main[channel] + (cloth.second[channel] - cloth.main[channel]) * stripe) * weave
+            albedo[channel] = fabric + (cloth.throat[channel] - fabric) * bare
+        gloss, roughness = 0.05 + cloth.throat_gloss * bare, 0.6
         result = SKIN_CLASS if bare > 0.5 else CLOTH_CLASS
     elif kind == FRAME:
         gloss, roughness, result = 3.0 * values[11], 0.2, GLASSES_CLASS
     elif kind == HAIR:
-        shade = strand_shade(values[6], values[7], noise, cloth[11], cloth[13])
+        shade = strand_shade(values[6], values[7], noise, hair.strands, hair.curl)
         for channel in range(3):
             albedo[channel] *= shade
         gloss, roughness, result = 1.3 * values[11] * shade * shade, 0.55, HAIR_CLASS
-        if cloth[12] > 0.5:
+        if hair.is_cloth > 0.5:
             result = OTHER_CLASS
     lit(normal, sight, values, albedo, gloss, roughness, light, colour)
     return result
