@@ -110,6 +110,13 @@ PROBES = (
         "import face_alignment; print(face_alignment.__version__)",
         'pip install "face3d[fan]"',
     ),
+    Probe(
+        "torchvision",
+        "SPECTRE's networks",
+        False,
+        "import torchvision.models; print(torchvision.__version__)",
+        'pip install "face3d[spectre]"',
+    ),
     Probe("dlib", "dlib landmarks", False, "import dlib; print(dlib.__version__)", 'pip install "face3d[dlib]"'),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,6 @@ from face3d.assets.torch_file import check_checksums, read_torch_file
 from face3d.errors import ArgumentError, CorruptAssetError, Face3DError, InputError
 
 __all__ = ["add"]
-
-_TORCH_SUFFIXES = (".tar", ".pth", ".pt", ".ckpt")
 
 
 def add(name: str, files: Sequence[Path | str], *, licence: str | None = None) -> StoredAsset:
@@ -44,7 +42,7 @@ def add(name: str, files: Sequence[Path | str], *, licence: str | None = None) -
         raise ArgumentError(f"{name} takes one file{extra}, not {len(mains)}")
     for path in paths:
         _require_file(path, asset.file)
-    check_content(asset, mains[0])
+    check_content(asset, mains[0], companions)
     main_name = asset.file if asset.sha256 else Path(asset.file).stem + mains[0].suffix
     commercial = None if licence is None else ("yes" if is_open(licence) else "no")
     with locked(name):
@@ -127,7 +125,7 @@ def _check_array(path: Path) -> None:
         raise CorruptAssetError(f"{path} cannot be read as a NumPy array: {error}") from error
 
 
-def check_content(asset: Asset, path: Path) -> None:
+def check_content(asset: Asset, path: Path, companions: Mapping[str, Path]) -> None:
     """Raise `CorruptAssetError` unless a file is the asset: by hash where there is one, else by reading it safely."""
     if asset.suffixes and path.suffix.lower() not in asset.suffixes:
         raise CorruptAssetError(f"{path} is not a {' or '.join(asset.suffixes)} file, as {asset.name} is")
@@ -148,8 +146,21 @@ def check_content(asset: Asset, path: Path) -> None:
         from face3d.identity import load_arcface
 
         load_arcface(path)
-    elif path.suffix.lower() in _TORCH_SUFFIXES:
-        read_torch_file(path)
+    else:
+        _check_expression_network(asset, path, companions)
+
+
+def _check_expression_network(asset: Asset, path: Path, companions: Mapping[str, Path]) -> None:
+    from face3d import expression
+
+    if asset.name == "deca":
+        expression.read_deca(path)
+    elif asset.name == "spectre":
+        expression.read_spectre(path)
+    elif asset.name == "emotion":
+        expression.read_emotion_network(path)
+    elif asset.name == "lipread":
+        expression.read_visual_front_end(path, companions.get("model.json"))
 
 
 def _check_flame(path: Path) -> None:

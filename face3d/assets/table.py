@@ -294,8 +294,8 @@ _TABLE = (
         file="spectre_model.tar",
         licence="SPECTRE on FLAME: non-commercial research",
         commercial="no",
-        obtained="https://github.com/filby89/spectre",
-        suffixes=(".tar",),
+        obtained="https://github.com/filby89/spectre (quick_install.sh)",
+        suffixes=(".tar", ".ckpt"),
     ),
     Asset(
         name="lipread",
@@ -313,7 +313,7 @@ _TABLE = (
         file="emotion_resnet50.ckpt",
         licence=_MPI_TERMS,
         commercial="no",
-        obtained="https://emoca.is.tue.mpg.de (after registration)",
+        obtained="https://emoca.is.tue.mpg.de (after registration: its ResNet50 emotion network)",
         suffixes=(".ckpt", ".pth"),
     ),
 )

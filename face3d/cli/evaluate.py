@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
-from face3d.cli.evaluation_tables import comparison_table, landmark_table, now_table
+from face3d.cli.evaluation_tables import comparison_table, landmark_table, lip_table, now_table
 from face3d.cli.options import CommonOptions, finish, libraries_kept_quiet
 from face3d.errors import ArgumentError, DependencyError
 
@@ -223,13 +223,86 @@ class EvaluateMesh:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluateLips:
+    """How well lips move in tracks: against landmarks or true heads, and by what a lip-reading network reads off them.
+
+    Opening, width and protrusion of the lips over time (correlation, rms), precision and recall of closures, distance
+    of the lips' vertices; error rates of characters, words and visemes of texts that your network read. Per clip and
+    overall with 95 % intervals over clips. With --out writes lips.json and a table per part.
+    """
+
+    results: Positional[Annotated[Path | None, arg(metavar="[TRACKS]")]] = None
+    """What `face3d track` wrote: a folder of <clip>/track.npz, or one clip's."""
+    landmarks: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """What `face3d align` wrote of the same videos: <clip>/landmarks.npz or <clip>.npz."""
+    truth: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """True heads of the same model: <clip>/track.npz, or <clip>.npz with `vertices` (T, V, 3) in metres."""
+    head: Annotated[str, arg(metavar="open|flame|PATH")] = "open"
+    """The tracks' head."""
+    closed: Annotated[float, arg(metavar="PART")] = 0.015
+    """Lips are closed when they open beyond rest by less than this part of the eyes' outer corners' distance."""
+    tolerance: Annotated[int, arg(metavar="FRAMES")] = 1
+    """Frames by which a closure may come too early or too late."""
+    transcripts: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """What your lip-reading network read: <clip>.txt, or a file of lines <clip><tab><text>."""
+    reference: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """What was said, in the same form."""
+    no_visemes: bool = False
+    """Leave out the error rates in visemes, which need phonemizer and espeak-ng."""
+    common: CommonOptions = field(default_factory=CommonOptions)
+
+    def run(self) -> int:
+        """Evaluate; 1 if a clip could not be evaluated or has no transcript."""
+        from face3d.evaluate.lip_motion import LipFailure, evaluate_lips
+        from face3d.evaluate.lip_results import lip_document, write_lip_results
+        from face3d.evaluate.transcripts import clip_texts, evaluate_transcripts
+        from face3d.head import load_head
+
+        if (self.results is None) != (self.landmarks is None and self.truth is None):
+            raise ArgumentError("tracks are compared with something: give TRACKS and --landmarks or --truth")
+        if (self.transcripts is None) != (self.reference is None):
+            raise ArgumentError("texts are compared with what was said: give --transcripts and --reference")
+        if self.results is None and self.transcripts is None:
+            raise ArgumentError("give TRACKS with --landmarks or --truth, or --transcripts with --reference")
+        if not 0 < self.closed < 1 or self.tolerance < 0:
+            raise ArgumentError("--closed is between 0 and 1, and --tolerance 0 or more")
+
+        def report_failure(failure: LipFailure) -> None:
+            print(f"face3d: {failure.error}", file=sys.stderr)
+
+        text = None
+        if self.transcripts is not None and self.reference is not None:
+            said, read = clip_texts(self.reference), clip_texts(self.transcripts)
+            text = evaluate_transcripts(said, read, visemes=not self.no_visemes)
+        motion = None
+        if self.results is not None:
+            with _progress(self.common, "clips") as on_progress:
+                motion = evaluate_lips(
+                    self.results,
+                    load_head(self.head),
+                    landmarks=self.landmarks,
+                    truth=self.truth,
+                    closed=self.closed,
+                    tolerance=self.tolerance,
+                    on_failure=report_failure,
+                    on_progress=on_progress,
+                )
+        document = lip_document(motion, text)
+        written = _write(self.common, lambda out: write_lip_results(document, out))
+        finish(self.common, document, lip_table(document))
+        failed = bool(motion and motion.failures) or bool(text and text.missing)
+        return int(failed or not written)
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluate:
-    """How far results are from the truth: landmarks, the NoW benchmark, or any two meshes."""
+    """How far results are from the truth: landmarks, the NoW benchmark, any two meshes, or moving lips."""
 
     action: (
         Annotated[EvaluateLandmarks, subcommand("landmarks")]
         | Annotated[EvaluateNow, subcommand("now")]
         | Annotated[EvaluateMesh, subcommand("mesh")]
+        | Annotated[EvaluateLips, subcommand("lips")]
     )
 
     @property

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from face3d.evaluate.now import NowReport
     from face3d.evaluate.statistics import Summary
 
-__all__ = ["comparison_table", "landmark_table", "now_table"]
+__all__ = ["comparison_table", "landmark_table", "lip_table", "now_table"]
 
 
 def _row(name: str, cells: list[str]) -> str:
@@ -97,3 +97,26 @@ def comparison_table(document: dict[str, Any]) -> str:
         alignment = document["alignment"]
         lines.append(f"B aligned on A, scale {alignment['scale']:.5f}, {alignment['iterations']} iterations; {units}")
     return "\n".join(lines)
+
+
+def lip_table(document: dict[str, Any]) -> str:
+    """Lips and texts overall, with their intervals over clips, of the document that the evaluation is in JSON."""
+    titles = {
+        "landmarks": "against landmarks (rms in % of the eyes' outer corners' distance)",
+        "truth": "against true heads (rms and vertex errors in mm)",
+        "text": "texts (%)",
+    }
+    lines = []
+    for part, title in titles.items():
+        if document[part] is None:
+            continue
+        clips = len(document[part]["clips"])
+        lines += ["", f"{title}, {clips} clip{'' if clips == 1 else 's'} [95 % interval over clips]"]
+        for name, interval in document[part]["overall"].items():
+            lengths = name.endswith(("_rms", "vertex_error"))
+            factor = 1.0 if not (lengths or part == "text") else 1000.0 if part == "truth" else 100.0
+            value, low, high = (f"{factor * interval[key]:.3f}" for key in ("value", "low", "high"))
+            lines.append(f"{name.replace('_', ' '):<30}{value:>10} [{low}, {high}]")
+        if part == "text" and document[part]["missing"]:
+            lines.append(f"without transcript: {', '.join(document[part]['missing'])}")
+    return "\n".join(lines[1:])

@@ -10,7 +10,16 @@ from jaxtyping import Float
 
 from face3d.errors import InputError
 
-__all__ = ["Interval", "PooledInterval", "Summary", "bootstrap_mean", "cumulative_share", "gap", "summarise"]
+__all__ = [
+    "Interval",
+    "PooledInterval",
+    "Summary",
+    "bootstrap_mean",
+    "bootstrap_ratio",
+    "cumulative_share",
+    "gap",
+    "summarise",
+]
 
 PERCENTILES = (50, 75, 90, 95, 99)
 
@@ -77,6 +86,19 @@ class Interval:
 def bootstrap_mean(values: Float[np.ndarray, " N"], *, seed: int = 0) -> Interval:
     """The mean and its interval by the percentile bootstrap (Efron 1979)."""
     return _interval(float(values.mean()), _resampled_means(values, seed))
+
+
+def bootstrap_ratio(parts: Float[np.ndarray, " N"], wholes: Float[np.ndarray, " N"], *, seed: int = 0) -> Interval:
+    """Sum of parts over sum of wholes, such as errors over words of several clips, resampled by clip.
+
+    Resamples without anything in their wholes count as 0.
+    """
+    random = np.random.default_rng(seed)
+    ratios = np.empty(_RESAMPLES)
+    for at in range(_RESAMPLES):
+        picks = random.integers(0, len(parts), len(parts))
+        ratios[at] = parts[picks].sum() / max(float(wholes[picks].sum()), np.finfo(float).tiny)
+    return _interval(float(parts.sum() / wholes.sum()), ratios)
 
 
 def gap(worst: Float[np.ndarray, " N"], best: Float[np.ndarray, " M"], *, seed: int = 0) -> Interval:

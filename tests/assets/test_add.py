@@ -12,6 +12,8 @@ import torch
 from face3d import assets
 from face3d.cli import main
 from face3d.errors import ArgumentError, CorruptAssetError, InputError
+from face3d.expression import read_deca, read_emotion_network, read_visual_front_end
+from tests.expression.checkpoints import coarse_weights, emotion_weights, lipread_content
 
 
 @pytest.fixture(autouse=True)
@@ -27,20 +29,52 @@ class Malicious:
         return os.mkdir, (str(self.marker),)
 
 
-def test_torch_weights_are_copied_and_recorded(tmp_path):
-    torch.save({"state": torch.ones(3)}, tmp_path / "my_download.tar")
-    found = assets.add("spectre", [tmp_path / "my_download.tar"])
-    assert found.path.name == "spectre_model.tar"
-    assert assets.obtain("spectre") == found
-    assert found.commercial == "no"
+@pytest.fixture
+def lipread_files(tmp_path):
+    """A lip-reading network of recipe weights, and what says which one it is."""
+    torch.save(lipread_content(), tmp_path / "my_download.pth")
+    (tmp_path / "model.json").write_text('[88, 40, {"relu_type": "swish"}]')
+    return [tmp_path / "my_download.pth", tmp_path / "model.json"]
+
+
+def test_torch_weights_are_copied_and_recorded(lipread_files):
+    found = assets.add("lipread", lipread_files)
+    assert found.path.name == "model.pth"
+    assert assets.obtain("lipread") == found
+    assert found.commercial == "unknown"
+    assert read_visual_front_end(found.path).frontend3D[2].__class__ is torch.nn.SiLU
+
+
+def test_a_lip_reading_network_needs_what_says_its_activation(lipread_files):
+    weights, config = lipread_files
+    config.unlink()
+    with pytest.raises(CorruptAssetError, match=r"model.json is missing"):
+        assets.add("lipread", [weights])
+
+
+def test_expression_networks_load_from_the_store(tmp_path):
+    pytest.importorskip("torchvision")
+    torch.save({"state_dict": emotion_weights()}, tmp_path / "any.ckpt")
+    assert not read_emotion_network(assets.add("emotion", [tmp_path / "any.ckpt"]).path).training
+    torch.save({"E_flame": coarse_weights(), "E_detail": {}}, tmp_path / "any.tar")
+    assert not read_deca(assets.add("deca", [tmp_path / "any.tar"]).path).training
+    with pytest.raises(CorruptAssetError, match="DECA's checkpoint: add it as deca"):
+        assets.add("spectre", [tmp_path / "any.tar"])
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("mica", "is DECA's checkpoint, not MICA's"), ("arcface", "does not hold ArcFace's IResNet-100")],
+    [
+        ("mica", "is DECA's checkpoint, not MICA's"),
+        ("arcface", "does not hold ArcFace's IResNet-100"),
+        ("deca", "does not hold DECA's coarse encoder"),
+        ("spectre", "it is DECA's checkpoint"),
+        ("emotion", "does not hold EMOCA's emotion network"),
+        ("lipread", "does not hold a lip-reading network"),
+    ],
 )
 def test_another_systems_weights_are_refused(tmp_path, name, message):
-    path = tmp_path / ("download.tar" if name == "mica" else "download.pth")
+    path = tmp_path / ("download.tar" if name in ("mica", "deca", "spectre") else "download.pth")
     torch.save({"E_flame": {"w": torch.ones(3)}, "E_detail": {}}, path)
     with pytest.raises(CorruptAssetError, match=message) as caught:
         assets.add(name, [path])
@@ -64,7 +98,17 @@ def test_the_command_line_refuses_decas_checkpoint_for_micas_and_a_damaged_one(t
     assert assets.stored("mica") is assets.stored("deca") is None
 
 
-@pytest.mark.parametrize(("name", "file"), [("mica", "mica.tar"), ("flame", "flame.pkl")])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mica", "mica.tar"),
+        ("flame", "flame.pkl"),
+        ("deca", "deca_model.tar"),
+        ("spectre", "spectre_model.tar"),
+        ("lipread", "model.pth"),
+        ("emotion", "emotion.ckpt"),
+    ],
+)
 def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path, name, file):
     marker = tmp_path / "ran"
     (tmp_path / file).write_bytes(pickle.dumps({"v_template": Malicious(marker)}))
@@ -93,7 +137,6 @@ def test_unusable_offers(tmp_path):
         assets.add("dlib", [])
 
 
-def test_the_licence_of_this_very_file_can_be_stated(tmp_path):
-    torch.save({"state": torch.ones(3)}, tmp_path / "model.pth")
-    found = assets.add("lipread", [tmp_path / "model.pth"], licence="CC-BY-4.0")
+def test_the_licence_of_this_very_file_can_be_stated(lipread_files):
+    found = assets.add("lipread", lipread_files, licence="CC-BY-4.0")
     assert (found.licence, found.commercial) == ("CC-BY-4.0", "yes")

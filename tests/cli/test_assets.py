@@ -7,6 +7,7 @@ import json
 import torch
 
 from face3d.cli import main
+from tests.expression.checkpoints import lipread_content
 
 
 def test_the_life_of_an_asset(tmp_path, monkeypatch, capfd):
@@ -31,11 +32,11 @@ def test_the_life_of_an_asset(tmp_path, monkeypatch, capfd):
 
 def test_adding_by_hand(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("FACE3D_HOME", str(tmp_path / "home"))
-    torch.save({"state": torch.ones(1)}, tmp_path / "download.tar")
-    assert main(["assets", "add", "spectre", str(tmp_path / "download.tar")]) == 0
+    torch.save(lipread_content("prelu"), tmp_path / "download.pth")
+    assert main(["assets", "add", "lipread", str(tmp_path / "download.pth")]) == 0
     capfd.readouterr()
-    assert main(["assets", "path", "spectre"]) == 0
-    assert capfd.readouterr().out.strip().endswith("spectre_model.tar")
+    assert main(["assets", "path", "lipread"]) == 0
+    assert capfd.readouterr().out.strip().endswith("model.pth")
 
 
 def test_out_takes_the_document(tmp_path):

@@ -13,6 +13,7 @@ from face3d.evaluate.scan_file import read_scan
 from face3d.export.mesh import Mesh
 from face3d.export.ply import export_ply
 from face3d.landmarks import ibug_points
+from tests.evaluate import talking_heads
 from tests.evaluate.datasets.test_pts import write_pts
 from tests.evaluate.now.benchmark_folder import make_benchmark
 from tests.evaluate.shapes import now_landmarks, open_head
@@ -108,9 +109,54 @@ def test_mesh(tmp_path, capfd):
     assert document["a_to_b"]["count"] < len(vertices) < document["b_to_a"]["count"] + 1
 
 
+@pytest.fixture
+def talking(tmp_path):
+    """Two clips, the lips of one opening too little, with true heads and texts."""
+    head = talking_heads.open_head()
+    for number, (name, opening) in enumerate((("anna", 1.0), ("bert", 0.6))):
+        for kind, factor in (("tracks", opening), ("truth", 1.0)):
+            (tmp_path / kind / name).mkdir(parents=True)
+            np.savez(tmp_path / kind / name / "track.npz", **talking_heads.talk(head, seed=number, opening=factor))
+        for kind, text in (("said", "a fine day"), ("read", "a fine way")):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            (tmp_path / kind / f"{name}.txt").write_text(text)
+    return tmp_path
+
+
+def test_lips(talking, capfd):
+    pytest.importorskip("jiwer")
+    arguments = ["evaluate", "lips", str(talking / "tracks"), "--truth", str(talking / "truth"), "--no-visemes"]
+    arguments += ["--transcripts", str(talking / "read"), "--reference", str(talking / "said")]
+    assert main([*arguments, "--out", str(talking / "out")]) == 0
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    assert "worst vertex error" in shown.out
+    assert "wer" in shown.out
+    assert {path.name for path in (talking / "out").iterdir()} == {"lips.json", "lips_truth.csv", "lips_text.csv"}
+    assert main([*arguments, "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document == json.loads((talking / "out" / "lips.json").read_text())
+    assert document["truth"]["clips"]["anna"]["vertex_error"] < 1e-6
+    assert document["truth"]["clips"]["bert"]["vertex_error"] > 1e-4
+    assert document["text"]["overall"]["wer"]["value"] == pytest.approx(1 / 3)
+    (talking / "truth" / "bert" / "track.npz").unlink()
+    (talking / "read" / "anna.txt").unlink()
+    assert main([*arguments, "--quiet"]) == 1
+    shown = capfd.readouterr()
+    assert shown.err.count("\n") == 1
+    assert "bert: there is no truth" in shown.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (("lips",), 2),
+        (("lips", "."), 2),
+        (("lips", ".", "--truth", "."), 2),
+        (("lips", "--truth", "."), 2),
+        (("lips", "--transcripts", "."), 2),
+        (("lips", ".", "--truth", ".", "--closed", "0"), 2),
+        (("lips", "--transcripts", ".", "--reference", "empty"), 2),
         (("landmarks", "nowhere", "--predictions", "."), 2),
         (("landmarks", "."), 2),
         (("landmarks", ".", "--predictions", ".", "--detector", "mediapipe"), 2),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face3d.errors import InputError
-from face3d.evaluate.statistics import PooledInterval, bootstrap_mean, cumulative_share, gap, summarise
+from face3d.evaluate.statistics import PooledInterval, bootstrap_mean, bootstrap_ratio, cumulative_share, gap, summarise
 from tests.evaluate.golden import golden
 
 
@@ -72,3 +72,13 @@ def test_distances_that_are_all_zero():
     found = PooledInterval({"a": [np.zeros(5)], "b": [np.zeros(3)]}).median(["a", "b"], 0.0)
     assert found.low == pytest.approx(0)
     assert found.high == pytest.approx(0)
+
+
+def test_a_pooled_ratio_and_its_interval():
+    errors, words = np.array([1.0, 0.0, 4.0, 3.0]), np.array([10.0, 2.0, 8.0, 5.0])
+    found = bootstrap_ratio(errors, words)
+    assert found.value == pytest.approx(8 / 25)
+    assert 0 <= found.low < found.value < found.high <= 0.6
+    same = bootstrap_ratio(words / 4, words)
+    assert same.low == pytest.approx(0.25)
+    assert same.high == pytest.approx(0.25)

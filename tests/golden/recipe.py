@@ -17,6 +17,10 @@ ARCFACE_DAMPING = ((r"^layer\d\.\d+\.bn3\.weight$", 0.2),)
 ARCFACE_PRELU = r"prelu\.weight$"
 """Names of the slopes, which are one-dimensional too but drawn about 0.25."""
 
+RESNET50_DAMPING = ((r"^(encoder|backbone)\.layer\d\.\d\.bn3\.weight$", 0.2),)
+FRONT_END_DAMPING = ((r"^trunk\.layer\d\.\d\.bn2\.weight$", 0.5),)
+FRONT_END_PRELU = r"(^frontend3D\.2|\.relu[12])\.weight$"
+
 
 def recipe_weights(
     state: Mapping[str, Tensor], *, seed: int = 1, damping: Sequence[tuple[str, float]] = (), prelu: str | None = None

@@ -18,7 +18,7 @@ from face3d.train.synthetic import (
     sample_person,
     sample_scene,
 )
-from face3d.train.synthetic.accessories import Glasses, glasses_mesh
+from face3d.train.synthetic.glasses import Glasses, glasses_mesh
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +95,8 @@ def test_glasses_sit_on_the_nose_and_have_the_opticians_measures():
     head = open_head()
     anatomy = head.anatomy(head.template)
     glasses = Glasses(
-        lens_width=0.050, lens_height=0.036, bridge=0.018, squareness=3.0, drop=0.0, rim=0.002, colour=np.zeros(3), shine=0.1,
-        vertex_distance=0.010, slip=0.0, pantoscopic=0.1, tint=0.0, tint_colour=np.ones(3), reflection=0.1,
+        lens_width=0.050, lens_height=0.036, bridge=0.018, squareness=3.0, drop=0.0, rim=0.002, colour=np.zeros(3),
+        shine=0.1, vertex_distance=0.010, slip=0.0, pantoscopic=0.1, tint=0.0, tint_colour=np.ones(3), reflection=0.1,
     )  # fmt: skip
     mesh = glasses_mesh(anatomy, head.eye_centres, glasses)
     left, right = (mesh.lenses[mesh.lenses[:, 0] * side > 0] for side in (1, -1))

@@ -23,11 +23,15 @@ def draw_backdrop(rng: np.random.Generator, height: int, width: int) -> Float[np
         other = base * np.exp(
             rng.normal(0, 0.5 if kind == "gradient" else 0.15, (2, 2, 1)) + rng.normal(0, 0.3 * vivid, (2, 2, 3))
         )
-        small = cv2.resize(other.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
+        small = np.asarray(
+            cv2.resize(other.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR), np.float32
+        )
     elif kind == "patches":
         tall, wide = rng.integers(2, 8, 2)
         tiles = base * np.exp(rng.normal(0, 0.6, (tall, wide, 1)) + rng.normal(0, vivid, (tall, wide, 3)))
-        small = cv2.resize(tiles.astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+        small = np.asarray(
+            cv2.resize(tiles.astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32
+        )
     else:
         for _ in range(int(rng.integers(3, 14))):
             colour = base * np.exp(rng.normal(0.1, 0.7) + rng.normal(0, 1.5 * vivid, 3))
@@ -37,7 +41,7 @@ def draw_backdrop(rng: np.random.Generator, height: int, width: int) -> Float[np
             else:
                 wide, high = rng.integers(3, columns), rng.integers(3, rows)
                 cv2.rectangle(small, (x, y), (x + int(wide), y + int(high)), colour.tolist(), -1)
-        small = cv2.GaussianBlur(small, (0, 0), float(rng.uniform(0.6, 3.0)))
+        small = np.asarray(cv2.GaussianBlur(small, (0, 0), float(rng.uniform(0.6, 3.0))), np.float32)
     image = cv2.resize(np.maximum(small, 0.003), (width, height), interpolation=cv2.INTER_LINEAR)
     grain = rng.uniform(0.0, 0.05)
     field = noise_fields()[int(rng.integers(1, 3))]

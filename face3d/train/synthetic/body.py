@@ -1,4 +1,4 @@
-"""What the head model lacks and a photograph shows: shoulders in a garment, and teeth. Surfaces only, nobody measures them."""
+"""What the head model lacks and a photograph shows: shoulders in a garment, and teeth. Nobody measures them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def teeth(
     back = 26.0 * along**2
     upper_root = anatomy["subnasale"] + np.array([0.0, -0.0125, -0.0125])
     lower_root = anatomy["pogonion"] + np.array([0.0, 0.0175, -0.0115])
-    vertices, marks, triangles = [], [], []
+    vertices: list[np.ndarray] = []
+    marks, triangles = [], []
     for root, direction in ((upper_root, -1.0), (lower_root, 1.0)):
         start = sum(len(part) for part in vertices)
         for row, share in enumerate((0.0, 0.5, 1.0)):

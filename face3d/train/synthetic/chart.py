@@ -47,7 +47,6 @@ ZONES = (
     "beard",
     "neck",
     "lips",
-    "lip_line",
     "sun",
 )
 """Soft masks over the map, 0 to 1, in this order in `FaceChart.zones`."""
@@ -116,7 +115,7 @@ def noise_fields() -> Float[np.ndarray, "4 N N"]:
 def _paint_vertices(
     head: OpenHead, uv: Float[np.ndarray, "V 2"], skin: np.ndarray, values: Float[np.ndarray, "V K"]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values of the outermost surface at each coarse texel, and where there is any; `skin` says which vertices count."""
+    """Values of the outermost surface at each coarse texel, and where there is any; `skin`: which vertices count."""
     corners = uv[head.triangles]
     # Behind the head the map is torn open: triangles across the tear would cover all of it.
     whole = np.ptp(corners, axis=1).max(axis=1) < 0.08
@@ -149,7 +148,7 @@ def _zones(head: OpenHead, rest: Float[np.ndarray, "C C 3"]) -> Float[np.ndarray
     def blob(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
         return np.exp(-(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2)) * (z > -0.06)
 
-    lips, line = _lip_masks(head)
+    lips = _lip_mask(head)
     beard = _step(-y, 0.035 + 0.028 * _step(-x, -0.058, -0.045), 0.062 + 0.028 * _step(-x, -0.058, -0.045))
     beard *= _step(z, -0.075, -0.05) * _step(y, -0.150, -0.125)
     # Free skin beside the mouth and on the cheek bones; sideburns reach up in front of the ear.
@@ -167,7 +166,6 @@ def _zones(head: OpenHead, rest: Float[np.ndarray, "C C 3"]) -> Float[np.ndarray
         "beard": np.clip(beard, 0, 1) * (1 - lips),
         "neck": _step(-y, 0.105, 0.125) * _step(-z, 0.0, 0.02),
         "lips": lips,
-        "lip_line": line,
         "sun": np.clip(
             blob(0.0, -0.025, 0.016, 0.02) + blob(0.042, -0.025, 0.02, 0.018) + blob(0, 0.05, 0.05, 0.02), 0, 1
         ),
@@ -175,15 +173,14 @@ def _zones(head: OpenHead, rest: Float[np.ndarray, "C C 3"]) -> Float[np.ndarray
     return np.stack([masks[name] for name in ZONES])
 
 
-def _lip_masks(head: OpenHead) -> tuple[np.ndarray, np.ndarray]:
-    """The red of the lips on the coarse grid, bounded where a landmark detector sees its border, and the line around it."""
+def _lip_mask(head: OpenHead) -> Float[np.ndarray, "C C"]:
+    """The red of the lips on the coarse grid, within the border that a landmark detector sees."""
     border = head.points("mediapipe_478", head.template)[list(_LIP_BORDER)]
     corners = texels(chart_of(border), 4 * COARSE)
     filled = np.zeros((4 * COARSE, 4 * COARSE), dtype=np.uint8)
     cv2.fillPoly(filled, [np.round(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     lips = cv2.resize(filled, (COARSE, COARSE), interpolation=cv2.INTER_AREA).astype(np.float64) / 255
-    lips = gaussian_filter(lips, 0.7)
-    return lips, np.clip(4 * lips * (1 - lips), 0, 1)
+    return gaussian_filter(lips, 0.7)
 
 
 def _step(value: np.ndarray, low: float | np.ndarray, high: float | np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from face3d.errors import ArgumentError
 from face3d.render.rasterize_numba import CameraFragments, rasterize_camera
@@ -20,21 +20,31 @@ from face3d.train.synthetic.backdrop import draw_backdrop
 from face3d.train.synthetic.chart import noise_fields
 from face3d.train.synthetic.develop import develop
 from face3d.train.synthetic.figure import Layer, build_figure
+from face3d.train.synthetic.frames import face_frames
 from face3d.train.synthetic.heads import open_head
+from face3d.train.synthetic.kinds import (
+    CLASSES,
+    GLASSES_CLASS,
+    RGB,
+    ClothValues,
+    EyeValues,
+    HairValues,
+    LensValues,
+    SkinValues,
+)
 from face3d.train.synthetic.light import shading_basis
 from face3d.train.synthetic.look import Look
 from face3d.train.synthetic.occluders import Occluder, draw_occluder
 from face3d.train.synthetic.paint import PaintedLook, paint_look
 from face3d.train.synthetic.scene import Scene
-from face3d.train.synthetic.shade import shade_lenses, shade_shell, shade_solid
-from face3d.train.synthetic.frames import face_frames
+from face3d.train.synthetic.shade import majority, shade_lenses, shade_shell, shade_solid
 
-__all__ = ["CLASSES", "Drawing", "render_head_image"]
+__all__ = ["Drawing", "render_head_image"]
 
-CLASSES = ("background", "skin", "lips", "mouth_interior", "eye", "brow", "hair", "glasses", "cloth", "other")
-"""What the values of a segmentation mean. Eyes behind clear lenses are eyes, behind dark ones glasses."""
 SAMPLES = 2
 """Per pixel and axis."""
+_BUMP = 7.0
+"""Slope per unit of the detail map's relief between neighbouring texels: a deep wrinkle tilts by about 35 degrees."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +55,7 @@ class Drawing:
         image: sRGB.
         segmentation: index into `CLASSES` per pixel.
         depth: (2H, 2W) z of the nearest opaque surface at the samples, metres, infinite where there is none.
-        hidden: (H, W) whether hair, a hat or a mask hides the pixel's surface.
+        hidden: (H, W) whether hair, a hat, a mask, a dark lens or an occluder hides the pixel's surface.
     """
 
     image: UInt8[np.ndarray, "H W 3"]
@@ -93,30 +103,30 @@ def render_head_image(
     )
     focal = np.array([scene.intrinsics[0, 0], scene.intrinsics[0, 2], scene.intrinsics[1, 2]])
     noise = noise_fields()
+    hair = _hair_values(person)
     classes = np.zeros((height, width, 4), dtype=np.uint8)
     solid = _fragments(figure.solid, scene)
     frames = face_frames(figure.solid.vertices, head.triangles, figure.solid.attributes)
     shade_solid(
-        *solid, figure.solid.triangles, figure.solid.kind, figure.solid.attributes, frames, focal, painted.coarse,
-        painted.detail, _person_values(person), _hair_colours(person), _eye_values(person), figure.eye_turns, noise,
-        _cloth_values(person, painted), light, image, classes, np.empty((4, figure.solid.attributes.shape[1])),
+        tuple(solid), figure.solid.mesh, frames, focal, (painted.coarse, painted.detail), _skin_values(person),
+        _eye_values(person), figure.eye_turns, _cloth_values(person, painted), hair, noise, light, image, classes,
     )  # fmt: skip
     covered = np.zeros((height, width))
     if figure.shell is not None:
-        shell = _fragments(figure.shell, scene)
-        shade_shell(
-            *shell, solid.depth, figure.shell.triangles, figure.shell.kind, figure.shell.attributes, focal,
-            _shell_values(person), noise, light, image, classes, covered,
-        )  # fmt: skip
+        shell = tuple(_fragments(figure.shell, scene))
+        shade_shell(shell, solid.depth, figure.shell.mesh, focal, hair, noise, light, image, classes, covered)
+    dark = False
     if figure.lenses is not None and person.glasses is not None:
-        lenses = _fragments(figure.lenses, scene)
-        tint = np.array([person.glasses.tint, *person.glasses.tint_colour, person.glasses.reflection])
-        shade_lenses(
-            *lenses, solid.depth, figure.lenses.triangles, figure.lenses.attributes, focal, tint, light, image, classes
-        )
-    segmentation = _majority(classes)
+        lens = LensValues(person.glasses.tint, _rgb(person.glasses.tint_colour), person.glasses.reflection)
+        dark = lens.tint > 0.5
+        lenses = tuple(_fragments(figure.lenses, scene))
+        shade_lenses(lenses, solid.depth, figure.lenses.mesh, focal, lens, light, image, classes)
+    segmentation = np.empty((height, width), dtype=np.uint8)
+    majority(classes, segmentation)
     on_person = (segmentation > 0) & (segmentation < 6)
     hidden = covered > 0.5
+    if dark:
+        hidden |= segmentation == GLASSES_CLASS
     if occluder is not None:
         nose = figure.solid.vertices[head.arrays.regions["nose"]].mean(axis=0)
         middle = nose[:2] / nose[2] * focal[0] + focal[1:]
@@ -135,57 +145,29 @@ def _fragments(layer: Layer, scene: Scene) -> CameraFragments:
     return rasterize_camera(layer.vertices, layer.triangles, matrix, size, cull_backfaces=True, threads=1)
 
 
-def _majority(classes: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W"]:
-    """The class of most samples; of equals the highest, so that thin things are not lost."""
-    a, b, c, d = (classes[..., k] for k in range(4))
-    highest = np.maximum(np.maximum(a, b), np.maximum(c, d))
-    pair = np.where(a == b, a, np.where(a == c, a, np.where(a == d, a, np.where(b == c, b, np.where(b == d, b, c)))))
-    matched = (a == b) | (a == c) | (a == d) | (b == c) | (b == d) | (c == d)
-    return np.where(matched, pair, highest).astype(np.uint8)
+def _skin_values(look: Look) -> SkinValues:
+    lashes = look.eyes.lashes + 0.8 * look.eyes.liner
+    skin = look.skin
+    return SkinValues(_BUMP, skin.gloss, skin.roughness, lashes, _rgb(look.brows.colour), _rgb(look.beard.colour))
 
 
-def _person_values(look: Look) -> Float[np.ndarray, " 4"]:
-    return np.array([7.0, look.skin.gloss, look.skin.roughness, look.eyes.lashes + 0.8 * look.eyes.liner])
-
-
-def _hair_colours(look: Look) -> Float[np.ndarray, "2 3"]:
-    return np.stack([look.brows.colour, look.beard.colour])
-
-
-def _eye_values(look: Look) -> Float[np.ndarray, " 15"]:
+def _eye_values(look: Look) -> EyeValues:
     eyes = look.eyes
-    return np.array(
-        [
-            eyes.iris_radius,
-            eyes.pupil_radius,
-            eyes.ring,
-            eyes.veins,
-            *eyes.fibres,
-            *eyes.sclera,
-            *eyes.iris,
-            *eyes.centre,
-        ]
-    )
+    colours = _rgb(eyes.sclera), _rgb(eyes.iris), _rgb(eyes.centre)
+    return EyeValues(eyes.iris_radius, eyes.pupil_radius, eyes.ring, eyes.veins, *eyes.fibres, *colours)
 
 
-def _cloth_values(look: Look, painted: PaintedLook) -> Float[np.ndarray, " 15"]:
+def _cloth_values(look: Look, painted: PaintedLook) -> ClothValues:
+    main, second = look.cloth
     collar = -0.02 + 0.08 * look.collar
-    return np.array(
-        [
-            *look.cloth[0],
-            *look.cloth[1],
-            collar,
-            look.pattern,
-            *painted.throat,
-            look.hair.strands,
-            float(look.hair.is_cloth),
-            look.hair.curl,
-            look.skin.gloss,
-        ]
-    )
+    return ClothValues(_rgb(main), _rgb(second), collar, look.pattern, _rgb(painted.throat), look.skin.gloss)
 
 
-def _shell_values(look: Look) -> Float[np.ndarray, " 8"]:
+def _hair_values(look: Look) -> HairValues:
     hair = look.hair
     ragged = 0.0005 if hair.is_cloth else 0.004
-    return np.array([*hair.colour, hair.strands, ragged, hair.edge * 0.6, float(hair.is_cloth), hair.curl])
+    return HairValues(_rgb(hair.colour), hair.strands, hair.curl, ragged, 0.6 * hair.edge, float(hair.is_cloth))
+
+
+def _rgb(colour: Float[np.ndarray, " 3"]) -> RGB:
+    return float(colour[0]), float(colour[1]), float(colour[2])

@@ -1,7 +1,7 @@
 """A head with all that belongs to it as three meshes in the camera's frame, each vertex with what shading needs.
 
-The solid mesh is opaque: skin, eyes, teeth, shoulders, frames, long hair. The shell is cut out per pixel: hair, scarf, hat,
-mask. The lenses let light through.
+The solid mesh is opaque: skin, eyes, teeth, shoulders, frames, long hair. The shell is cut out per pixel: hair, scarf,
+hat, mask. The lenses let light through.
 """
 
 from __future__ import annotations
@@ -11,25 +11,32 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
 
-from face3d.train.synthetic.accessories import glasses_mesh
 from face3d.train.synthetic.body import shoulders, teeth
 from face3d.train.synthetic.chart import COARSE, face_chart, texels
+from face3d.train.synthetic.glasses import glasses_mesh
 from face3d.train.synthetic.hair import Hair, curtain, hair_shadow, shell_faces, shell_vertices
 from face3d.train.synthetic.heads import OpenHead, open_head, vertex_normals
+from face3d.train.synthetic.kinds import (
+    ATTRIBUTES,
+    CLOTH,
+    FRAME,
+    HAIR,
+    LEFT_EYE,
+    LENS,
+    MASK,
+    MOUTH,
+    RIGHT_EYE,
+    SHELL,
+    SKIN,
+    TEETH,
+)
 from face3d.train.synthetic.light import light_transfer, shading_basis
+from face3d.train.synthetic.mask import Mask, mask_mesh
 from face3d.train.synthetic.paint import PaintedLook
 from face3d.train.synthetic.scene import Scene
 
-__all__ = ["ATTRIBUTES", "Figure", "Layer", "build_figure"]
-
-SKIN, LEFT_EYE, RIGHT_EYE, MOUTH, TEETH, CLOTH, FRAME, HAIR, SHELL, LENS, MASK = range(11)
-"""Kinds of surface, per triangle."""
-ATTRIBUTES = 12
-"""Per vertex: normal (3, camera frame), light that reaches it relative to an open surface (RGB), place on the map (2,
-coarse texels, or strand coordinates in metres), colour (linear RGB; for eyes the place about the eye's centre, gaze +z),
-strength of highlights."""
+__all__ = ["Figure", "Layer", "build_figure"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +54,11 @@ class Layer:
     triangles: Int[np.ndarray, "F 3"]
     kind: Int[np.ndarray, " F"]
     attributes: Float[np.ndarray, "V 12"]
+
+    @property
+    def mesh(self) -> tuple[Int[np.ndarray, "F 3"], Int[np.ndarray, " F"], Float[np.ndarray, "V 12"]]:
+        """Triangles, kinds and attributes, as the compiled loops take them."""
+        return self.triangles, self.kind, self.attributes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +113,7 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
     shells = []
     if hair.has_shell:
         place, strands, above = shell_vertices(vertices, hair, look.seed % (2**32))
-        used, triangles = shell_faces()
+        _, triangles = shell_faces()
         layer = _layer(
             _camera(place, scene), triangles, SHELL, strands, np.tile(hair.colour, (len(place), 1)), hair.shine, 0.9
         )
@@ -109,7 +121,7 @@ def build_figure(vertices: Float[np.ndarray, "V 3"], painted: PaintedLook, scene
         layer.attributes[:, 8] = above
         shells.append(layer)
     if look.mask is not None:
-        shells.append(_mask(vertices, look.mask.upper, look.mask.colour, scene))
+        shells.append(_mask(vertices, look.mask, scene))
     return Figure(_joined(parts), _joined(shells) if shells else None, lenses, _eye_turns(vertices, scene))
 
 
@@ -153,7 +165,7 @@ def _joined(parts: list[Layer]) -> Layer:
 
 @lru_cache(maxsize=1)
 def _head_statics() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Kinds of the head's triangles, the fixed attributes of its vertices, and the shading basis of the rest normals."""
+    """Kinds of the head's triangles, fixed attributes of its vertices, and the shading basis of its rest normals."""
     head = open_head()
     inside = head.region("mouth_interior", "tongue")
     kind = np.full(len(head.triangles), SKIN, dtype=np.int64)
@@ -250,51 +262,10 @@ def _teeth(
     return layer
 
 
-def _mask(vertices: Float[np.ndarray, "V 3"], upper: float, colour: Float[np.ndarray, " 3"], scene: Scene) -> Layer:
-    """Cloth over nose and mouth: the skin there, smoothed and lifted, the mouth closed over."""
-    used, triangles, mouth, smoothing = _mask_faces()
-    rest = np.concatenate([open_head().template[used], open_head().template[used[mouth]].mean(axis=0, keepdims=True)])
-    place = np.concatenate([vertices[used], vertices[used[mouth]].mean(axis=0, keepdims=True)])
-    for _ in range(4):
-        place = smoothing @ place
-    outward = place - np.array([0.0, -0.05, -0.06])
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    tent = 0.007 + 0.009 * np.exp(-(((rest[:, 1] + 0.055) / 0.022) ** 2)) * np.exp(-((rest[:, 0] / 0.035) ** 2))
-    layer = _layer(
-        _camera(place + outward * tent[:, None], scene), triangles, MASK, np.zeros((len(place), 2)),
-        np.tile(colour, (len(place), 1)), 0.03, 0.9,
-    )  # fmt: skip
-    edge = upper - 0.25 * np.abs(rest[:, 0])
-    layer.attributes[:, 6] = np.minimum(edge - rest[:, 1], rest[:, 1] + 0.122)
-    layer.attributes[:, 7] = rest[:, 1]
-    return layer
-
-
-@lru_cache(maxsize=1)
-def _mask_faces() -> tuple[np.ndarray, np.ndarray, np.ndarray, csr_array]:
-    """Vertices that a mask may cover; its triangles over those and a last one in the mouth; the mouth's rim; smoothing."""
-    head = open_head()
-    rest = head.template
-    within = head.region("skin") & (rest[:, 2] > -0.045) & (rest[:, 1] < 0.012) & ~head.region("left_ear", "right_ear")
-    triangles = head.triangles[within[head.triangles].all(axis=1)]
-    used = np.unique(triangles)
-    place = np.full(len(rest), -1)
-    place[used] = np.arange(len(used))
-    triangles = place[triangles]
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    both_ways = set(map(tuple, edges.tolist()))
-    rim = np.array([edge for edge in edges.tolist() if (edge[1], edge[0]) not in both_ways])
-    spot = rest[used]
-    at_mouth = (np.abs(spot[:, 0]) < 0.032) & (spot[:, 1] < -0.055) & (spot[:, 1] > -0.095)
-    rim = rim[at_mouth[rim].all(axis=1)]
-    lid = np.stack([rim[:, 1], rim[:, 0], np.full(len(rim), len(used))], axis=1)
-    triangles = np.concatenate([triangles, lid])
-    count = len(used) + 1
-    rows = np.concatenate([triangles[:, k] for k in (0, 0, 1, 1, 2, 2)])
-    columns = np.concatenate([triangles[:, k] for k in (1, 2, 0, 2, 0, 1)])
-    near = csr_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
-    near = near + csr_array((np.full(count, 2.0), (np.arange(count), np.arange(count))), shape=(count, count))
-    return used, triangles, np.unique(rim), csr_array(near / near.sum(axis=1)[:, None])
+def _mask(vertices: Float[np.ndarray, "V 3"], mask: Mask, scene: Scene) -> Layer:
+    place, triangles, below, height = mask_mesh(vertices, mask)
+    marks = np.stack([below, height], axis=1)
+    return _layer(_camera(place, scene), triangles, MASK, marks, np.tile(mask.colour, (len(place), 1)), 0.03, 0.9)
 
 
 def _eye_turns(vertices: Float[np.ndarray, "V 3"], scene: Scene) -> Float[np.ndarray, "2 3 3"]:

@@ -172,8 +172,8 @@ def shell_vertices(
         seed: of its unevenness.
 
     Returns:
-        Places (head frame); (S, 2) strand coordinates across and along the hair, metres; and the (S,) signed height above
-        the shell's own lower edge (the fringe's, where there is one).
+        Places (head frame); (S, 2) strand coordinates across and along the hair, metres; and the (S,) signed height
+        above the shell's own lower edge (the fringe's, where there is one).
     """
     used, _ = shell_faces()
     rest = open_head().template[used]
@@ -186,9 +186,9 @@ def shell_vertices(
     bumps = _smooth_noise(rest, rng, 0.045 if hair.style == "curly" else 0.06)
     lift *= 1 + (0.5 * hair.curl if hair.style == "curly" else hair.curl) * bumps
     ramp = np.clip(above / (0.010 + 0.8 * lift), 0.0, 1.0)
-    floor = 0.35 if np.isfinite(hair.fringe) or hair.is_cloth or hair.style == "hat" else 0.03
+    floor = 0.35 if np.isfinite(hair.fringe) or hair.is_cloth else 0.03
     lift *= np.where(above > -0.004, floor + (1 - floor) * ramp**0.75, 0.0)
-    outward = vertices[used] - (vertices.mean(axis=0) * 0 + _CENTRE)
+    outward = vertices[used] - _CENTRE
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     place = vertices[used] + outward * (lift[:, None] + 0.0008)
     x = rest[:, 0] - hair.parting

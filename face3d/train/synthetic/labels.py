@@ -33,8 +33,8 @@ __all__ = [
 
 LANDMARK_SETS = ("mediapipe_478", "ibug_68")
 _TOLERANCE = 0.004
-"""Metres that a landmark may lie behind the nearest surface and still count as seen: landmarks lie on the rims of lids and
-lips, and jaw lines where the cheek turns away."""
+"""Metres that a landmark may lie behind the nearest surface and still count as seen: landmarks lie on the rims of lids
+and lips, and jaw lines where the cheek turns away."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +62,8 @@ class HeadLabel:
         landmarks: by set, `mediapipe_478` and `ibug_68` (its jaw line where the head's yaw puts it).
         measurements: of the neutral head by name, metres (see `face3d.measure`).
         light: (9, 3) coefficients for `face3d.render.spherical_harmonics_shading`, normals in the camera frame.
-        properties: appearance and circumstances, JSON-serialisable: sex, ancestry, ancestry_weights, age, skin, expression,
-            hair, glasses, mask, occluders, camera, light, development.
+        properties: appearance and circumstances, JSON-serialisable: sex, ancestry, ancestry_weights, age, skin,
+            expression_kind, hair, beard, make_up, glasses, mask, occluder, camera, lamps, jpeg_quality.
     """
 
     index: int

@@ -1,7 +1,7 @@
 """Light: lamps and sky become nine spherical-harmonics coefficients per channel, and the head shades itself.
 
-Self-shading is precomputed radiance transfer (Sloan, Kautz and Snyder 2002) in its plainest form: how much of each of the
-nine lights reaches each vertex of the mean head past the head itself. Directions are in the OpenCV camera frame.
+Self-shading is precomputed radiance transfer (Sloan, Kautz and Snyder 2002) in its plainest form: how much of each of
+the nine lights reaches each vertex of the mean head past the head itself. Directions are in the OpenCV camera frame.
 """
 
 from __future__ import annotations

@@ -51,4 +51,5 @@ def _pair(sample: Sample) -> UInt8[np.ndarray, "H W 3"]:
 
 def _caption(sample: Sample) -> str:
     facts = sample.label.properties
-    return f"{sample.label.index}: {facts['sex']}, {facts['ancestry']}, {facts['skin']['tone']}, {facts['expression_kind']}"
+    words = (facts["sex"], facts["ancestry"], facts["skin"]["tone"], facts["expression_kind"])
+    return f"{sample.label.index}: {', '.join(words)}"

@@ -14,13 +14,16 @@ from face3d.train.synthetic.draw import Drawing, render_head_image
 from face3d.train.synthetic.expressions import sample_state
 from face3d.train.synthetic.heads import open_head
 from face3d.train.synthetic.labels import HeadLabel, landmarks_of, measurements_of
-from face3d.train.synthetic.look import Look, sample_look
-from face3d.train.synthetic.occluders import Occluder, draw_occluder, sample_occluder
+from face3d.train.synthetic.look import Look
+from face3d.train.synthetic.look_sampling import sample_look
+from face3d.train.synthetic.occluders import Occluder, sample_occluder
 from face3d.train.synthetic.people import Person, sample_person
 from face3d.train.synthetic.scene import Scene, sample_scene
 
 __all__ = ["Sample", "SyntheticOptions", "render_sample"]
 
+REVISION = 2
+"""Of everything that decides what a sample looks like; raised with every change, so that no data set mixes two."""
 SMALLEST, LARGEST = 64, 1024
 _PERSON, _LOOK, _STATE, _SCENE, _OCCLUDER, _NOISE = range(6)
 """Streams of random numbers inside a sample, so that a change of one leaves the others as they were."""

@@ -1,4 +1,4 @@
-"""Where the camera stands, what it looks through, how the head is held, and the light: one photograph's circumstances."""
+"""Where the camera stands, its lens, how the head is held, and the light: one photograph's circumstances."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Scene:
         intrinsics: K in pixels of the picture.
         image_size: height, width.
         light: what lights it.
-        body_turn: axis-angle of the body against the camera (the head turns on it), camera frame.
+        body_yaw: turn of the body against the camera, radians; the head turns on it.
         backdrop: seed of what is behind.
         development: see there.
     """
@@ -78,7 +78,7 @@ class Scene:
 
 
 def sample_scene(rng: np.random.Generator, size: int) -> Scene:
-    """Draw a scene: heads mostly facing the camera, up to 60 degrees aside, filling a third to nearly all of the picture."""
+    """Draw a scene: heads mostly facing the camera, up to 60 degrees aside, over 42 to 88 % of the picture's height."""
     yaw = rng.normal(0, 14) if rng.uniform() < 0.62 else rng.uniform(-MAX_YAW, MAX_YAW)
     yaw = float(np.clip(yaw, -MAX_YAW, MAX_YAW))
     pitch = float(np.clip(rng.normal(0, 10), -32, 32))

@@ -3,8 +3,8 @@
     DIR/dataset.json           count, seed, options, licence
     DIR/shard-000000.tar       KEY.jpg, KEY.json, KEY.npz, KEY.seg.png for each sample, KEY its index in eight digits
 
-A shard takes its name once it is complete. Samples depend on seed and index alone, so that a data set has the same bytes
-however many processes made it and however often they were killed.
+A shard takes its name once it is complete. Samples depend on seed and index alone, so that a data set has the same
+bytes however many processes made it and however often they were killed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -27,9 +27,9 @@ import numpy as np
 from face3d.errors import ArgumentError, InputError, OutputError
 from face3d.media.whole_file import write_whole
 from face3d.train.synthetic.develop import decode_jpeg
-from face3d.train.synthetic.draw import CLASSES
+from face3d.train.synthetic.kinds import CLASSES
 from face3d.train.synthetic.labels import label_arrays, label_from, label_properties
-from face3d.train.synthetic.samples import Sample, SyntheticOptions, render_encoded
+from face3d.train.synthetic.samples import REVISION, Sample, SyntheticOptions, render_encoded
 
 __all__ = ["DEFAULT_SHARD_SIZE", "SCHEMA_VERSION", "read_shards", "write_dataset"]
 
@@ -41,9 +41,7 @@ CHUNK = 8
 """Samples that a process makes at a time."""
 _ENDINGS = ("jpg", "json", "npz", "seg.png")
 _SHARD_NAME = re.compile(r"shard-(\d{6})\.tar")
-_ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 def write_dataset(
@@ -153,6 +151,7 @@ def _index(count: int, options: SyntheticOptions, shard_size: int) -> dict[str, 
         "format": "face3d-synthetic",
         "schema_version": SCHEMA_VERSION,
         "face3d_version": __version__,
+        "revision": REVISION,
         "count": count,
         "shard_size": shard_size,
         "shards": -(-count // shard_size),
@@ -221,7 +220,9 @@ def _write_shards(
         made.close()
 
 
-def _made(chunks: list[range], options: SyntheticOptions, workers: int) -> Iterator[list[tuple[str, bytes]]]:
+def _made(
+    chunks: list[range], options: SyntheticOptions, workers: int
+) -> Generator[list[tuple[str, bytes]], None, None]:
     """The files of each chunk, in order."""
     if workers == 1:
         yield from (_make_chunk(chunk, options) for chunk in chunks)

@@ -1,12 +1,12 @@
 """The colour of skin from what colours it: melanin in the epidermis and blood in the dermis.
 
-Two layers by Kubelka and Munk's theory (Kubelka 1948, equations for a layer over a background), with K = 2 μa and
-S = 3/4 μs', as for diffuse light (Star, Marijnissen and van Gemert 1988). The epidermis holds melanosomes, 6.6e11 λ^-3.33 per
-cm for pure ones, λ in nm (Jacques, "Origins of tissue optical properties in the UVA, visible and NIR regions", 1996). The
-dermis is infinitely deep and holds blood of 150 g haemoglobin per litre, 65 % oxygenated (molar extinction as tabulated by
-S. Prahl, omlc.org, from Gratzer and Kollias). Both scatter as skin does, μs' = 46 (λ/500)^-1.421 per cm (Jacques, "Optical
-properties of biological tissues: a review", 2013), and absorb as bloodless tissue besides, 0.244 + 85.3
-exp(-(λ - 154) / 66.2) per cm (Jacques 1998).
+Two layers by Kubelka and Munk's theory (Kubelka 1948, equations for a layer over a background), with K = 2 μa and S =
+3/4 μs', as for diffuse light (Star, Marijnissen and van Gemert 1988). The epidermis holds melanosomes, 6.6e11 λ^-3.33
+per cm for pure ones, λ in nm (Jacques, "Origins of tissue optical properties in the UVA, visible and NIR regions",
+1996). The dermis is infinitely deep and holds blood of 150 g haemoglobin per litre, 65 % oxygenated (molar extinction
+as tabulated by S. Prahl, omlc.org, from Gratzer and Kollias). Both scatter as skin does, μs' = 46 (λ/500)^-1.421 per
+cm (Jacques, "Optical properties of biological tissues: a review", 2013), and absorb as bloodless tissue besides, 0.244
++ 85.3 exp(-(λ - 154) / 66.2) per cm (Jacques 1998).
 Colour: CIE 1931 by the analytic fit of Wyman, Sloan and Shirley 2013, D65, linear sRGB.
 """
 
@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 MELANIN_RANGE = (0.004, 0.50)
-"""Volume share of melanosomes in the epidermis: Jacques gives 1.3 % for the lightest skin and up to 43 % for the darkest."""
+"""Volume share of melanosomes in the epidermis: Jacques gives 1.3 % for light skin, up to 43 % for the darkest."""
 BLOOD_RANGE = (0.004, 0.16)
-"""Volume share of blood in the dermis: 0.2 to 7 % in skin at rest; lips and flushed cheeks hold more near the surface."""
+"""Volume share of blood in the dermis: 0.2 to 7 % in skin at rest; lips and flushed cheeks hold more at the surface."""
 TABLE_SIZE = 96
 
 _EPIDERMIS = 0.0060
@@ -40,12 +40,12 @@ _OXYGENATED = 0.65
 _WAVELENGTHS = np.arange(400.0, 701.0, 10.0)
 # Molar extinction in 1/(cm M) every 10 nm from 400 nm: oxygenated, then deoxygenated haemoglobin.
 _HBO2 = np.array(
-    [266232, 466840, 480360, 246072, 102580, 62816, 44480, 33209, 26629, 23684, 20933, 20035, 24202, 39957, 53236, 43016,
-     32613, 44496, 50104, 14401, 3200, 1506, 942, 610, 442, 368, 319.6, 294, 277.6, 276, 290]
+    [266232, 466840, 480360, 246072, 102580, 62816, 44480, 33209, 26629, 23684, 20933, 20035, 24202, 39957, 53236,
+     43016, 32613, 44496, 50104, 14401, 3200, 1506, 942, 610, 442, 368, 319.6, 294, 277.6, 276, 290]
 )  # fmt: skip
 _HB = np.array(
-    [223296, 303956, 407560, 528600, 413280, 103292, 23389, 16156, 14550, 16684, 20862, 25774, 31590, 39036, 46592, 53412,
-     53788, 45072, 37020, 28324, 14677, 9444, 6510, 5149, 4345, 3750, 3227, 2795, 2408, 2052, 1794]
+    [223296, 303956, 407560, 528600, 413280, 103292, 23389, 16156, 14550, 16684, 20862, 25774, 31590, 39036, 46592,
+     53412, 53788, 45072, 37020, 28324, 14677, 9444, 6510, 5149, 4345, 3750, 3227, 2795, 2408, 2052, 1794]
 )  # fmt: skip
 _D65 = np.array(
     [82.75, 91.49, 93.43, 86.68, 104.86, 117.01, 117.81, 114.86, 115.92, 108.81, 109.35, 107.80, 104.79, 107.69, 104.41,
@@ -126,7 +126,7 @@ def _rgb_weights() -> Float[np.ndarray, "L 3"]:
     """Reflectance per wavelength to linear sRGB; white stays (1, 1, 1)."""
 
     def lobe(centre: float, below: float, above: float) -> np.ndarray:
-        width = np.where(_WAVELENGTHS < centre, below, above)
+        width = np.where(centre > _WAVELENGTHS, below, above)
         return np.exp(-0.5 * ((_WAVELENGTHS - centre) / width) ** 2)
 
     x = 1.056 * lobe(599.8, 37.9, 31.0) + 0.362 * lobe(442.0, 16.0, 26.7) - 0.065 * lobe(501.1, 20.4, 26.2)

@@ -58,7 +58,7 @@ def draw_details(look: Look, rng: np.random.Generator) -> tuple[UInt8[np.ndarray
     _draw_moles(look, marks, rng)
     if look.skin.lines > 0.05:
         _draw_lines(look.skin.lines, height, rng)
-    brow = cv2.GaussianBlur(brow, (0, 0), 1.0)
+    brow = np.asarray(cv2.GaussianBlur(brow, (0, 0), 1.0), np.uint8)
     shift = rng.integers(0, 64, 2)
     cv2.subtract(height, _pores()[shift[0] : shift[0] + DETAIL, shift[1] : shift[1] + DETAIL], dst=height)
     return np.ascontiguousarray(np.stack([hair, marks, height], axis=2)), brow.astype(np.float32) / 255.0
@@ -84,7 +84,6 @@ def _draw_brow(
     line, along = _brow_line()
     line = line.copy()
     line[:, 1] += brows.shift + brows.arch * np.sin(np.pi * np.clip(along * 0.85, 0, 1)) + brows.tilt * along
-    reach = np.clip(along * brows.length, 0, 1) if brows.length < 1 else along
     half = brows.thickness * np.interp(along, [0.0, 0.12, 0.55, 0.8, 1.0], [0.75, 1.0, 0.95, 0.7, 0.25])
 
     def place(s: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -96,7 +95,6 @@ def _draw_brow(
         point[..., 1] += t * np.interp(s, along, half) - past * 0.02
         return point * [side, 1, 1]
 
-    del reach
     count = int(_HAIRS * brows.density)
     s, t = rng.uniform(0.0, 1.0, count), np.clip(rng.normal(0, 0.55, count), -1.05, 1.05)
     # Hairs rise by the nose, then lean outwards, those above the line down and those below it up.
@@ -178,5 +176,5 @@ def _draw_lines(depth: float, height: UInt8[np.ndarray, "D D"], rng: np.random.G
             continue
         bent = curve + rng.normal(0, 1.5, 2) + np.cumsum(rng.normal(0, 0.35, curve.shape), axis=0)
         cv2.polylines(layer, [np.round(bent * 16).astype(np.int32)], False, int(value), 1, cv2.LINE_AA, _SHIFT)
-    layer = cv2.GaussianBlur(layer, (0, 0), 1.5)
+    layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), 1.5), np.uint8)
     np.subtract(height, np.minimum(layer, 120), out=height)

@@ -1,4 +1,4 @@
-"""Glasses of real size, placed by the head's own anatomy, and masks over mouth and nose."""
+"""Glasses of real size, placed by the head's own anatomy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["Glasses", "GlassesMesh", "Mask", "glasses_mesh", "sample_glasses", "sample_mask"]
+__all__ = ["Glasses", "GlassesMesh", "glasses_mesh", "sample_glasses"]
 
 SEGMENTS = 28
 """Corners of a rim."""
@@ -40,15 +40,6 @@ class Glasses:
     tint: float
     tint_colour: Float[np.ndarray, " 3"]
     reflection: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Mask:
-    """A mask over nose and mouth: its colour (linear RGB) and its upper edge on the mean head (height, metres)."""
-
-    colour: Float[np.ndarray, " 3"]
-    upper: float
-    width: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,14 +85,6 @@ def sample_glasses(rng: np.random.Generator) -> Glasses:
     )
 
 
-def sample_mask(rng: np.random.Generator) -> Mask:
-    """Draw a mask: surgical blue and white mostly."""
-    colours = np.array([[0.35, 0.55, 0.72], [0.72, 0.72, 0.70], [0.02, 0.02, 0.02], [0.5, 0.25, 0.25]])
-    return Mask(
-        colours[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])] * rng.uniform(0.7, 1.1), float(rng.uniform(-0.028, -0.008)), 0.0
-    )
-
-
 def glasses_mesh(
     anatomy: dict[str, Float[np.ndarray, " 3"]], eye_centres: Float[np.ndarray, "2 3"], glasses: Glasses
 ) -> GlassesMesh:
@@ -130,7 +113,7 @@ def glasses_mesh(
         half = 0.5 * np.array([glasses.lens_width, glasses.lens_height])
         edge = outline * half
         edge[:, 0] *= narrowing
-        inner = _curved(edge + [side * offset, 0.0])
+        inner = _curved(edge + np.array([side * offset, 0.0]))
         first = lenses.add(_placed(np.concatenate([inner, _curved(np.array([[side * offset, 0.0]]))]), turn, centre))
         ring = np.arange(SEGMENTS)
         fan = np.stack([ring, np.roll(ring, -1), np.full(SEGMENTS, SEGMENTS)], axis=1)
@@ -141,17 +124,17 @@ def glasses_mesh(
         for one, two in zip(loops, [*loops[1:], loops[0]], strict=True):
             frame_triangles.append(_band(one + ring, two + ring, closed=True))
     bar = max(glasses.rim, 0.0012)
-    for part, ends in _bars(glasses, offset):
-        start = frame.add(_placed(_curved(part) + [0, 0, 0.0008], turn, centre))
-        frame_triangles.append(_box(start, len(part)))
-        del ends
+    bridge = _bridge(glasses)
+    start = frame.add(_placed(_curved(bridge) + np.array([0.0, 0.0, 0.0008]), turn, centre))
+    upper = start + np.arange(len(bridge) // 2)
+    frame_triangles.append(_band(upper, upper + len(upper), closed=False))
     hinge_x = offset + 0.5 * glasses.lens_width + glasses.rim
     for side, name in ((1.0, "left"), (-1.0, "right")):
         hinge = _placed(_curved(np.array([[side * hinge_x, 0.25 * glasses.lens_height]])), turn, centre)[0]
         ear = anatomy[f"otobasion_superius_{name}"] + np.array([side * 0.004, 0.004, 0.0])
         # The arm leaves outwards, so that it clears the temple.
         path = np.stack(
-            [hinge, 0.65 * hinge + 0.35 * ear + [side * 0.008, 0.001, 0.0], ear, ear + [0.0, -0.012, -0.02]]
+            [hinge, 0.65 * hinge + 0.35 * ear + [side * 0.008, 0.001, 0.0], ear, ear + np.array([0.0, -0.012, -0.02])]
         )
         high = np.array([0.0, max(bar, 0.0018), 0.0])
         wide = np.array([side * 0.0012, 0.0, 0.0])
@@ -183,12 +166,12 @@ class _Parts:
         return np.concatenate(self._parts)
 
 
-def _bars(glasses: Glasses, offset: float) -> list[tuple[np.ndarray, int]]:
+def _bridge(glasses: Glasses) -> Float[np.ndarray, "N 2"]:
     """Outline of the bridge in the plane of the front: upper edge, then lower."""
     x = np.linspace(-0.5, 0.5, 7) * (glasses.bridge + 0.004)
     rise = 0.10 * glasses.lens_height + 0.004 * (1 - (2 * x / glasses.bridge) ** 2).clip(0)
     thick = max(glasses.rim, 0.0012) * 0.9
-    return [(np.concatenate([np.stack([x, rise + thick], 1), np.stack([x, rise - thick], 1)]), 7)]
+    return np.concatenate([np.stack([x, rise + thick], 1), np.stack([x, rise - thick], 1)])
 
 
 def _curved(flat: Float[np.ndarray, "N 2"]) -> Float[np.ndarray, "N 3"]:
@@ -206,8 +189,3 @@ def _band(one: np.ndarray, two: np.ndarray, *, closed: bool) -> Int[np.ndarray, 
     k = np.arange(count)
     n = (k + 1) % len(one)
     return np.concatenate([np.stack([one[k], two[k], one[n]], 1), np.stack([two[k], two[n], one[n]], 1)])
-
-
-def _box(start: int, count: int) -> Int[np.ndarray, "G 3"]:
-    half = count // 2
-    return _band(start + np.arange(half), start + half + np.arange(half), closed=False)

@@ -1,0 +1,166 @@
+"""A head drawn into one frame of a video after the other, fast enough to keep up with tracking.
+
+It is the picture of `overlay`, made in a tenth of the time: front faces only, light per vertex instead of per sample
+(per pixel in the eyes, whose irises are finer than the mesh), and edges smoothed over their neighbours instead of
+supersampled. Dimension letters: V vertices, F faces, H, W image height and width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from face3d.compiled import compiled
+from face3d.render.portrait import HeadAppearance
+from face3d.render.rasterize_numba import (
+    CameraFragments,
+    check_triangles,
+    interpolate_attributes,
+    rasterize_camera,
+)
+from face3d.render.studio_light import shade_samples
+from face3d.render.supersampling import sample_grid
+
+__all__ = ["HeadPainter"]
+
+
+class HeadPainter:
+    """Draws the heads of one person over frames.
+
+    Args:
+        triangles: corner indices.
+        appearance: colours of the head, with `visibility`; a texture is not drawn.
+    """
+
+    def __init__(self, triangles: Int[np.ndarray, "F 3"], appearance: HeadAppearance) -> None:
+        count = len(appearance.albedo)
+        self._triangles = check_triangles(triangles, count)
+        self._look = appearance
+        self._visibility = np.ones(count, np.float32) if appearance.visibility is None else appearance.visibility
+        # The last entry answers for pixels that see no face, whose index is -1.
+        self._is_eye = np.append(np.isfinite(appearance.eye_position[self._triangles]).all((1, 2)), False)
+
+    def draw(
+        self,
+        frame: UInt8[np.ndarray, "H W 3"],
+        vertices_camera: Float[np.ndarray, "V 3"],
+        intrinsics: Float[np.ndarray, "3 3"],
+        *,
+        opacity: float = 0.6,
+    ) -> None:
+        """Draw a head into a frame, in place.
+
+        Args:
+            frame: RGB, writable.
+            vertices_camera: the posed head, OpenCV camera frame, metres.
+            intrinsics: K in pixels of the frame.
+            opacity: of the head, 0 to 1.
+        """
+        grid = sample_grid(vertices_camera, intrinsics, frame.shape[:2], 1)
+        if grid is None:
+            return
+        seen = rasterize_camera(vertices_camera, self._triangles, grid.intrinsics, grid.size, cull_backfaces=True)
+        vertices, corners = self._corners_of(seen.face_id)
+        rows, columns = np.nonzero(self._is_eye[seen.face_id])
+        eyes = (part[rows, columns][:, None] for part in seen)
+        samples = CameraFragments(*(np.concatenate(parts) for parts in zip(corners, eyes, strict=True)))
+        look = self._look
+        shaded = shade_samples(
+            samples,
+            vertices_camera,
+            self._triangles,
+            _normals(np.ascontiguousarray(vertices_camera, dtype=np.float64), self._triangles),
+            look.albedo,
+            self._visibility,
+            look.eye_position,
+        )[:, 0]
+        per_vertex = np.zeros((len(vertices_camera), 3), dtype=np.float32)
+        per_vertex[vertices] = shaded[: len(vertices)]
+        colours = interpolate_attributes(seen, self._triangles, per_vertex)
+        colours[rows, columns] = shaded[len(vertices) :]
+        _blend_smoothly(frame[grid.pixels], colours, seen.face_id, np.float32(opacity))
+
+    def _corners_of(self, face_id: Int[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, " N"], CameraFragments]:
+        """The vertices of the faces that are seen, and samples of which each sees one of them."""
+        is_seen = np.zeros(len(self._triangles) + 1, dtype=bool)
+        is_seen[face_id] = True
+        faces = np.nonzero(is_seen[:-1])[0].astype(np.int32)
+        # Through a seen face, which shows its outside: the inside of a head is lit otherwise.
+        face_of = np.full(len(self._look.albedo), -1, dtype=np.int32)
+        face_of[self._triangles[faces]] = faces[:, None]
+        vertices = np.nonzero(face_of >= 0)[0]
+        through = face_of[vertices]
+        barycentric = (self._triangles[through] == vertices[:, None]).astype(np.float32)
+        # A triangle that names a vertex twice would count it twice.
+        barycentric /= barycentric.sum(-1, keepdims=True)
+        return vertices, CameraFragments(
+            through[:, None], barycentric[:, None], np.zeros((len(vertices), 1), np.float32)
+        )
+
+
+@compiled
+def _normals(vertices, triangles):  # type: ignore[no-untyped-def]
+    """Unit normals of vertices, faces by their area, as `mesh_normals` gives them in fifteen times the time."""
+    normals = np.zeros((vertices.shape[0], 3))
+    for face in range(triangles.shape[0]):
+        a, b, c = triangles[face]
+        ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
+        wx, wy, wz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
+        nx, ny, nz = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
+        for vertex in (a, b, c):
+            normals[vertex, 0] += nx
+            normals[vertex, 1] += ny
+            normals[vertex, 2] += nz
+    for vertex in range(vertices.shape[0]):
+        x, y, z = normals[vertex]
+        length = math.sqrt(x * x + y * y + z * z)
+        if length > 0.0:
+            normals[vertex] /= length
+    return normals
+
+
+@compiled
+def _blend_smoothly(frame, colours, face_id, opacity):  # type: ignore[no-untyped-def]
+    """Lay colours over the frame; along their edge by how much of the pixel's neighbourhood they cover.
+
+    Covered pixels of that count 1, 2, 1 across and down, 16 in all.
+    """
+    height, width = face_id.shape
+    half = np.float32(0.5)
+    in_column = np.zeros(width + 2, dtype=np.int32)
+    for row in range(height):
+        above, below = max(row - 1, 0), min(row + 1, height - 1)
+        for column in range(width):
+            covered = 2 * (face_id[row, column] >= 0)
+            if row > 0:
+                covered += face_id[above, column] >= 0
+            if row + 1 < height:
+                covered += face_id[below, column] >= 0
+            in_column[column + 1] = covered
+        for column in range(width):
+            covered = in_column[column] + 2 * in_column[column + 1] + in_column[column + 2]
+            if covered == 0:
+                continue
+            if face_id[row, column] >= 0:
+                red, green, blue = colours[row, column]
+            else:
+                red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+                for y in range(above, below + 1):
+                    for x in range(max(column - 1, 0), min(column + 2, width)):
+                        if face_id[y, x] >= 0:
+                            weight = np.float32((2 - abs(y - row)) * (2 - abs(x - column))) / np.float32(covered)
+                            red += weight * colours[y, x, 0]
+                            green += weight * colours[y, x, 1]
+                            blue += weight * colours[y, x, 2]
+            share = opacity * np.float32(covered) / np.float32(16)
+            r, g, b = (
+                np.float32(frame[row, column, 0]),
+                np.float32(frame[row, column, 1]),
+                np.float32(frame[row, column, 2]),
+            )
+            # Through signed integers, which processors convert to in one step.
+            frame[row, column, 0] = np.int32(r + (red - r) * share + half)
+            frame[row, column, 1] = np.int32(g + (green - g) * share + half)
+            frame[row, column, 2] = np.int32(b + (blue - b) * share + half)
