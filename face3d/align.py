@@ -33,6 +33,7 @@ from face3d.media import Photo, read_image
 from face3d.media.given_image import Image, as_photo, name_of
 from face3d.media.listing import is_video_name, media_in
 from face3d.media.video import VideoFrame, open_video
+from face3d.progress import bar
 
 __all__ = ["VideoPart", "align", "align_to_folder"]
 
@@ -102,7 +103,10 @@ def align(
     failures = Failures(on_failure)
     items = list(_expanded(images, failures))
     found: list[FaceLandmarks] = []
-    with DetectorPool(opening, worker_count(workers, len(items))) as pool, _bar(progress, len(items)) as advance:
+    with (
+        DetectorPool(opening, worker_count(workers, len(items))) as pool,
+        bar(progress, "aligning", len(items)) as advance,
+    ):
 
         def work(item: Image) -> list[FaceLandmarks]:
             if isinstance(item, (str, Path)) and is_video_name(Path(item)):
@@ -111,7 +115,7 @@ def align(
             return _read_photo(as_photo(item), pool.detector())
 
         for item, faces in pool.in_order(items, work, name_of):
-            advance()
+            advance(1)
             with failures.of(name_of(item)):
                 found += _or_raise(faces)
     return found
@@ -171,13 +175,16 @@ def align_to_folder(
         remove_left_over(Path(out))
         files = list(_files_of(inputs, failures, Path(out)))
         named = ((file, results.claim_name(file, names)) for file in files)
-        with DetectorPool(opening, worker_count(workers, len(files))) as pool, _bar(progress, len(files)) as advance:
+        with (
+            DetectorPool(opening, worker_count(workers, len(files))) as pool,
+            bar(progress, "aligning", len(files)) as advance,
+        ):
 
             def work(item: tuple[Path, str]) -> AlignedFile:
                 return results.earlier(*item) or _align_file(*item, results, pool, part)
 
             for (file, _), result in pool.in_order(named, work, lambda item: str(item[0])):
-                advance()
+                advance(1)
                 with failures.of(str(file)):
                     if isinstance(result, Face3DError):
                         raise result
@@ -275,18 +282,3 @@ def _only_run(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _bar(shown: bool, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, if it is to be shown; gives what moves it on by one file."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("aligning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("aligning", total=total)
-        yield lambda: progress.advance(task)

@@ -17,12 +17,14 @@ from face3d.cli.demo import Demo
 from face3d.cli.doctor import Doctor
 from face3d.cli.evaluate import Evaluate
 from face3d.cli.reconstruct import Reconstruct
+from face3d.cli.track import Track
 from face3d.errors import ArgumentError, Face3DError
 
 __all__ = ["main", "run"]
 
 Command: TypeAlias = (
     Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Track, subcommand("track")]
     | Annotated[Align, subcommand("align")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Demo, subcommand("demo")]
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = tyro.cli(
         Command,
         prog="face3d",
-        description="Photos of a person become a metric, animatable 3D head.",
+        description="Photos and videos of a person become a metric, animatable 3D head.",
         args=arguments,
         config=(OmitArgPrefixes, OmitSubcommandPrefixes, FlagCreatePairsOff),
     )

@@ -40,7 +40,10 @@ class IdentityNetwork:
         Raises:
             InputError: landmarks that no face can be cut out by.
         """
-        crops = [face_crop(*pair, "arcface").pixels for pair in zip(photos, landmarks, strict=True)]
+        return self.look_at_crops([face_crop(*pair, "arcface").pixels for pair in zip(photos, landmarks, strict=True)])
+
+    def look_at_crops(self, crops: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> KnownIdentity:
+        """The same for faces that have been cut out as ArcFace is shown them."""
         return KnownIdentity("mica", self.mica.identities(crops).mean(axis=0), MICA_SCALE_SIGMA, self.weight)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -78,6 +79,48 @@ class PersonTracker:
         self._shot = 0
         self._count = 0
 
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> PersonTracker:
+        """A tracker that goes on where the one with this `state` was."""
+        tracker = cls()
+        tracker.same = {int(number): int(known) for number, known in state["same"]}
+        tracker._shot, tracker._count = int(state["shot"]), int(state["count"])
+        gallery_ends = np.cumsum(state["gallery_sizes"])[:-1]
+        galleries = np.split(state["galleries"], gallery_ends) if len(state["numbers"]) else []
+        tracker._people = [
+            _Person(
+                int(state["numbers"][row]),
+                state["points"][row],
+                state["velocities"][row],
+                float(state["times"][row]),
+                int(state["shots"][row]),
+                state["looks"][row],
+                Gallery(gallery),
+                float(state["since"][row]),
+            )
+            for row, gallery in enumerate(galleries)
+        ]
+        return tracker
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the numbers of later faces depend on, as arrays that can be stored."""
+        people = self._people
+        galleries = [person.gallery.looks for person in people]
+        return {
+            "same": np.array(list(self.same.items()), dtype=np.int64).reshape(-1, 2),
+            "shot": np.array(self._shot),
+            "count": np.array(self._count),
+            "numbers": np.array([person.number for person in people], dtype=np.int64),
+            "points": np.array([person.points for person in people]),
+            "velocities": np.array([person.velocity for person in people]),
+            "times": np.array([person.time for person in people]),
+            "shots": np.array([person.shot for person in people], dtype=np.int64),
+            "looks": np.array([person.look for person in people]),
+            "gallery_sizes": np.array([len(looks) for looks in galleries], dtype=np.int64),
+            "galleries": np.concatenate(galleries) if galleries else np.zeros((0, 24, 24, 3), dtype=np.float32),
+            "since": np.array([person.since for person in people]),
+        }
+
     def start_shot(self) -> None:
         """The next frame begins another shot: nobody is expected where they were."""
         self._shot += 1
@@ -108,7 +151,7 @@ class PersonTracker:
             if not numbers[index]:
                 self._count += 1
                 numbers[index] = self._count
-                gallery = Gallery(sight.look)
+                gallery = Gallery(sight.look[None])
                 self._people.append(
                     _Person(self._count, sight.points, np.zeros(2), time, self._shot, sight.look, gallery, time)
                 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,10 +32,10 @@ from face3d.media.image_file import read_image
 from face3d.media.listing import images_in
 from face3d.media.photo import check_size
 
-__all__ = ["VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "open_video"]
+__all__ = ["VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "is_live", "open_video"]
 
 VideoSource: TypeAlias = str | Path | int
-"""A video file, a folder of images, or the number of a camera."""
+"""A video file, a folder of images, or a camera: its number, its device (/dev/video0) or its address (rtsp://...)."""
 
 FRAMES_AHEAD = 4
 """Decoded frames that wait for the caller at most; 25 MB of full HD."""
@@ -48,6 +49,9 @@ END_TOLERANCE = 0.25
 # FFmpeg tells of damage on stderr, past Python; here `VideoReader.warnings` does. -8 is its AV_LOG_QUIET. OpenCV looks
 # at this once, when FFmpeg is first used in the process.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+_LIVE = re.compile(r"/dev/video\d+$|[a-zA-Z][a-zA-Z0-9+.-]+://")
+"""Devices, and addresses, which must come as strings: a `Path` loses one of their slashes."""
 
 _END = object()
 
@@ -168,7 +172,7 @@ def open_video(
     """Open a video file, a folder of images (in the order of their names, numbers by value) or a camera.
 
     Args:
-        source: path, or the number of a camera.
+        source: path, or a camera, see `VideoSource`; digits alone are a camera's number where no file is called so.
         start: seconds; frames before are passed over.
         end: seconds; reading stops at the first frame at or after it.
         every: take every n-th frame, counted from `start`.
@@ -185,14 +189,25 @@ def open_video(
     if frames_per_second is not None and not 0 < frames_per_second <= 10_000:
         raise ArgumentError(f"frames per second are above 0, got {frames_per_second}")
     opened: _Source
-    if isinstance(source, int):
-        opened = _Capture(f"camera {source}", source)
+    if is_live(source):
+        number = str(source)
+        opened = _Capture(f"camera {source}", int(number)) if number.isdigit() else _Capture(number, number)
     elif Path(source).is_dir():
         opened = _Folder(Path(source), frames_per_second or FOLDER_RATE)
     else:
         first_bytes(Path(source))
         opened = _Capture(str(source), Path(source))
     return VideoReader(opened, start, end, every)
+
+
+def is_live(source: VideoSource) -> bool:
+    """Whether a source is a camera or a stream, whose frames come as they happen and are never read again."""
+    if isinstance(source, int):
+        return True
+    text = str(source)
+    if text.isdigit():
+        return not Path(source).exists()
+    return bool(_LIVE.match(text))
 
 
 class _Source(Protocol):
@@ -206,9 +221,9 @@ class _Source(Protocol):
 
 
 class _Capture:
-    """A file or a camera, through OpenCV."""
+    """A file or a camera (its number, device or address), through OpenCV."""
 
-    def __init__(self, name: str, source: Path | int) -> None:
+    def __init__(self, name: str, source: Path | int | str) -> None:
         self._file = source if isinstance(source, Path) else None
         self._lock = threading.Lock()
         level = cv2.utils.logging.getLogLevel()
