@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from face3d.assets import AssetUse
 from face3d.camera import Intrinsics, project
-from face3d.export import Mesh, export_gltf, export_mica, export_mtl, export_obj, export_ply, export_stl
+from face3d.export import export_mica, export_mtl
 from face3d.export.mesh import TEXTURE_FILE, Unit
 from face3d.export.obj import MATERIAL_FILE
 from face3d.fit import PhotoColours, Scale
@@ -33,6 +32,7 @@ from face3d.render.overlay import (
 )
 from face3d.render.portrait import HeadAppearance, model_appearance
 from face3d.report import result_page, write_pictures
+from face3d.result_files import MESH_FORMATS, camera_record, head_mesh, scale_record, vertices_of, write_json
 
 __all__ = ["FOLDER_FORMATS", "MESH_FORMATS", "SCHEMA_VERSION", "Reconstruction", "write_reconstruction"]
 
@@ -41,14 +41,6 @@ SCHEMA_VERSION = 1
 
 CLOSE_UP_SHARE = 0.74
 """Of a close-up that the head takes."""
-
-MESH_FORMATS: Mapping[str, Callable[[Mesh, Unit], bytes]] = {
-    "obj": lambda mesh, unit: export_obj(mesh, unit=unit),
-    "ply": lambda mesh, unit: export_ply(mesh, unit=unit),
-    "glb": lambda mesh, unit: export_gltf(mesh),
-    "stl": lambda mesh, unit: export_stl(mesh, unit=unit),
-}
-"""Writers by file name ending; glTF fixes its unit."""
 
 FOLDER_FORMATS = ("mica",)
 """Formats that are a folder of files each."""
@@ -114,7 +106,7 @@ class Reconstruction:
     def appearance(self, *, textured: bool = False) -> HeadAppearance:
         """Colours of this head: those of its model's regions, or of its texture if it has one and that is wanted."""
         texture = self.texture if textured else None
-        return model_appearance(self.model, _vertices(self.neutral()), texture=texture)
+        return model_appearance(self.model, vertices_of(self.neutral()), texture=texture)
 
     def overlay(
         self,
@@ -176,9 +168,9 @@ class Reconstruction:
             self.posed_in_camera(),
             self.model.triangles.cpu().numpy(),
             self.intrinsics.matrix,
-            _vertices(self.neutral()),
+            vertices_of(self.neutral()),
             appearance=self.appearance(),
-            turned=None if self.texture is None else (_vertices(self.posed()), self.appearance(textured=True)),
+            turned=None if self.texture is None else (vertices_of(self.posed()), self.appearance(textured=True)),
             landmarks=self.landmarks.points[:, :2],
             tile=tile,
         )
@@ -216,17 +208,8 @@ class Reconstruction:
             "source": self.source,
             "model": {"name": self.model.name, "licence": self.model.licence},
             "assets": [asdict(use) for use in self.assets],
-            "scale": {
-                "value": self.scale.value,
-                "sigma": self.scale.sigma,
-                "sources": [asdict(source) for source in self.scale.sources],
-            },
-            "camera": {
-                "source": self.intrinsics.source,
-                "focal_pixels": float(self.intrinsics.matrix[0, 0]),
-                "focal_sigma": self.intrinsics.focal_sigma,
-                "image_size": list(self.intrinsics.image_size),
-            },
+            "scale": scale_record(self.scale),
+            "camera": camera_record(self.intrinsics),
             "detector": {
                 "name": self.landmarks.detector,
                 "score": float(self.landmarks.score),
@@ -249,7 +232,7 @@ class Reconstruction:
 
     def posed_in_camera(self) -> Float[np.ndarray, "V 3"]:
         """Vertices of the posed head in the OpenCV camera frame, metres, float64."""
-        return _vertices(self.posed()) @ self.camera_from_head[:3, :3].T + self.camera_from_head[:3, 3]
+        return vertices_of(self.posed()) @ self.camera_from_head[:3, :3].T + self.camera_from_head[:3, 3]
 
 
 def write_reconstruction(
@@ -273,7 +256,7 @@ def write_reconstruction(
         OSError: the disk is full or the folder cannot be written.
     """
     meshes = {
-        state: _mesh(result.model, geometry, result.texture)
+        state: head_mesh(result.model, geometry, result.texture)
         for state, geometry in (("neutral", result.neutral()), ("posed", result.posed()))
     }
     for state, mesh in meshes.items():
@@ -303,14 +286,14 @@ def write_reconstruction(
         image_size=np.array(result.intrinsics.image_size),
         **colours,
     )
-    _write_json(folder / "landmarks.json", _landmarks_document(result))
+    write_json(folder / "landmarks.json", _landmarks_document(result))
     measurements = {name: asdict(measurement) for name, measurement in result.measurements.items()}
-    _write_json(folder / "measurements.json", measurements)
+    write_json(folder / "measurements.json", measurements)
     painted = result.appearance(textured=True)
     look = replace(painted, texture=None)
     write_image(folder / "overlay.png", result.overlay(photo, appearance=look))
     write_pictures(pictures, result, photo, painted, folder)
-    _write_json(folder / "reconstruction.json", result.summary())
+    write_json(folder / "reconstruction.json", result.summary())
     page = result_page(result, photo, meshes, look, painted, folder)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
@@ -335,22 +318,6 @@ def _landmarks_document(result: Reconstruction) -> dict[str, Any]:
     }
 
 
-def _mesh(model: HeadModel, geometry: HeadGeometry, texture: UInt8[np.ndarray, "S S 3"] | None) -> Mesh:
-    uv, uv_triangles = model.uv, model.uv_triangles
-    return Mesh(
-        vertices=_vertices(geometry),
-        triangles=model.triangles.cpu().numpy(),
-        uv=None if uv is None else uv.cpu().numpy(),
-        uv_triangles=None if uv_triangles is None else uv_triangles.cpu().numpy(),
-        texture=texture,
-    )
-
-
-def _vertices(geometry: HeadGeometry) -> Float[np.ndarray, "V 3"]:
-    vertices: Float[np.ndarray, "V 3"] = geometry.vertices[0].detach().cpu().numpy().astype(np.float64)
-    return vertices
-
-
 def _rounded(values: Float[np.ndarray, ...], digits: int) -> list[Any]:
     """Nested lists for JSON; what is not finite becomes None."""
     values = np.asarray(values, dtype=np.float64)
@@ -358,7 +325,3 @@ def _rounded(values: Float[np.ndarray, ...], digits: int) -> list[Any]:
     plain[~np.isfinite(values)] = None
     rows: list[Any] = plain.tolist()
     return rows
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

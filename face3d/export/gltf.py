@@ -6,8 +6,7 @@ Written here and not by trimesh, whose exporter has no morph targets and wraps t
 from __future__ import annotations
 
 import io
-import json
-import struct
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,22 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
+from face3d.export.gltf_buffer import (
+    ARRAY_BUFFER,
+    ELEMENT_ARRAY_BUFFER,
+    FLOAT,
+    TRIANGLES_MODE,
+    UNSIGNED_INT,
+    UNSIGNED_SHORT,
+    GltfBuffer,
+    glb,
+)
 from face3d.export.mesh import GENERATOR, Mesh
 from face3d.media.colour import linear_from_srgb
 from face3d.render.shading import vertex_normals
 
-__all__ = ["export_gltf", "split_at_seams"]
+__all__ = ["GltfSurface", "export_gltf", "gltf_surface", "split_at_seams"]
 
-# Numbers from the glTF 2.0 specification, sections 3.6 and 4.
-FLOAT, UNSIGNED_SHORT, UNSIGNED_INT = 5126, 5123, 5125
-ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
-TRIANGLES_MODE = 4
-CHUNK_JSON, CHUNK_BINARY = 0x4E4F534A, 0x004E4942
 LARGEST_SHORT_INDEX = 65534
 
 LINEAR, LINEAR_MIPMAP_LINEAR, CLAMP_TO_EDGE = 9729, 9987, 33071
@@ -47,6 +51,36 @@ def export_gltf(mesh: Mesh) -> bytes:
     Args:
         mesh: what to write; lengths are metres in glTF, whatever other formats are written in.
     """
+    buffer = GltfBuffer()
+    surface = gltf_surface(mesh, buffer)
+    document = {
+        "asset": {"version": "2.0", "generator": GENERATOR},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"name": mesh.name, "mesh": 0}],
+        "meshes": [{"name": mesh.name, "primitives": [surface.primitive]}],
+        **surface.materials,
+    }
+    return glb(document, buffer)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GltfSurface:
+    """A mesh's surface in a glTF file under construction.
+
+    Attributes:
+        primitive: attributes, indices and material.
+        materials: the document's entries for the material and its texture.
+        source: (W,) the vertex of the mesh that each of the file's is a copy of.
+    """
+
+    primitive: dict[str, Any]
+    materials: dict[str, Any]
+    source: Int[np.ndarray, " W"]
+
+
+def gltf_surface(mesh: Mesh, buffer: GltfBuffer) -> GltfSurface:
+    """Write the surface of a mesh into a buffer, as `export_gltf` describes it."""
     triangles = mesh.triangles.astype(np.int64)
     source = np.arange(len(mesh.vertices))
     uv: Float[np.ndarray, "W 2"] | None = None
@@ -55,7 +89,6 @@ def export_gltf(mesh: Mesh) -> bytes:
         # glTF counts v downwards.
         uv = (mesh.uv[uv_of] * [1.0, -1.0] + [0.0, 1.0]).astype("<f4")
 
-    buffer = _Buffer()
     attributes = {
         "POSITION": buffer.add(mesh.vertices.astype("<f4")[source], "VEC3", FLOAT, ARRAY_BUFFER, bounds=True),
         "NORMAL": buffer.add(_unit_normals(mesh)[source], "VEC3", FLOAT, ARRAY_BUFFER),
@@ -91,32 +124,14 @@ def export_gltf(mesh: Mesh) -> bytes:
             ],
             "textures": [{"sampler": 0, "source": 0}],
         }
-    document = {
-        "asset": {"version": "2.0", "generator": GENERATOR},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"name": mesh.name, "mesh": 0}],
-        "meshes": [
-            {
-                "name": mesh.name,
-                "primitives": [
-                    {"attributes": attributes, "indices": index_accessor, "mode": TRIANGLES_MODE, "material": 0}
-                ],
-            }
-        ],
-        "materials": [
-            {
-                "name": "skin",
-                "doubleSided": True,
-                "pbrMetallicRoughness": surface,
-            }
-        ],
-        **textures,
-        "accessors": buffer.accessors,
-        "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data)}],
-    }
-    return _glb(document, bytes(buffer.data))
+    return GltfSurface(
+        primitive={"attributes": attributes, "indices": index_accessor, "mode": TRIANGLES_MODE, "material": 0},
+        materials={
+            "materials": [{"name": "skin", "doubleSided": True, "pbrMetallicRoughness": surface}],
+            **textures,
+        },
+        source=source,
+    )
 
 
 def split_at_seams(
@@ -142,49 +157,6 @@ def split_at_seams(
     return index[corner_pair.reshape(-1)].reshape(-1, 3), source, uv_of
 
 
-class _Buffer:
-    """Collects arrays into one block of bytes, with glTF's two levels of description."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def add(
-        self,
-        values: np.ndarray,
-        kind: str,
-        component: int,
-        target: int,
-        *,
-        bounds: bool = False,
-        normalized: bool = False,
-    ) -> int:
-        """Append an array and return the index of its accessor."""
-        self.data.extend(b"\0" * (-len(self.data) % 4))
-        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": values.nbytes, "target": target})
-        self.data.extend(values.tobytes())
-        accessor: dict[str, Any] = {
-            "bufferView": len(self.views) - 1,
-            "componentType": component,
-            "count": len(values),
-            "type": kind,
-        }
-        if bounds:
-            accessor["min"], accessor["max"] = values.min(0).tolist(), values.max(0).tolist()
-        if normalized:
-            accessor["normalized"] = True
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1
-
-    def add_file(self, content: bytes) -> int:
-        """Append a file as it is and return the index of its view."""
-        self.data.extend(b"\0" * (-len(self.data) % 4))
-        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(content)})
-        self.data.extend(content)
-        return len(self.views) - 1
-
-
 def _jpeg(picture: UInt8[np.ndarray, "H W 3"]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(file, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
@@ -198,19 +170,3 @@ def _unit_normals(mesh: Mesh) -> Float[np.ndarray, "V 3"]:
     # glTF asks for unit vectors everywhere, also where there is no area to take one from.
     normals[(normals == 0).all(axis=1)] = [0.0, 0.0, 1.0]
     return normals.astype("<f4")
-
-
-def _glb(document: dict[str, Any], binary: bytes) -> bytes:
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-    text += b" " * (-len(text) % 4)
-    binary += b"\0" * (-len(binary) % 4)
-    length = 12 + 8 + len(text) + 8 + len(binary)
-    return b"".join(
-        (
-            struct.pack("<4sII", b"glTF", 2, length),
-            struct.pack("<II", len(text), CHUNK_JSON),
-            text,
-            struct.pack("<II", len(binary), CHUNK_BINARY),
-            binary,
-        )
-    )

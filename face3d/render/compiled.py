@@ -1,32 +1,17 @@
-"""Compiled loops: how they are built once, and how they are shared out to threads.
-
-The first call of a loop compiles it, which takes a second or two, and keeps the machine code on disk; later processes
-load it. It is kept in the folder that NUMBA_CACHE_DIR names, else in `__pycache__` beside the module, else, where that
-is not writable, in the user's cache folder (`~/.cache/numba` on Linux). It is made anew when the module changes, or for
-another processor.
-"""
+"""Compiled loops over the rows of a picture, shared out to threads."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import numba
+from face3d.compiled import compiled
 
 __all__ = ["compiled", "run_interleaved"]
 
 PIXELS_PER_THREAD = 512 * 512
 """Below this many pixels per thread, starting a thread costs more than it saves."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile once and keep the machine code on disk; without a writable cache folder, compile in each process."""
-    try:
-        return numba.njit(function, nogil=True, cache=True)
-    except RuntimeError:
-        return numba.njit(function, nogil=True)
 
 
 def run_interleaved(kernel: Callable[[int, int], None], height: int, width: int, threads: int | None) -> None:

@@ -1,0 +1,119 @@
+"""The sound of a video, carried over to another one in step with its frames."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+
+__all__ = ["SoundTrack"]
+
+COPIED_CODECS = frozenset({"aac", "ac3", "alac", "eac3", "mp3", "opus"})
+"""Sound that MP4 holds as it is; any other becomes AAC."""
+
+
+class SoundTrack:
+    """The first sound track of a file, written into another file piece by piece.
+
+    Args:
+        source: a video.
+        target: open for writing, before anything was written.
+        start: seconds since the source's first frame at which the target begins.
+    """
+
+    def __init__(self, source: Path, target: OutputContainer, start: float) -> None:
+        self._target = target
+        self._source: InputContainer | None = None
+        with contextlib.ExitStack() as undo:
+            try:
+                container = undo.enter_context(av.open(str(source)))
+            except (av.FFmpegError, OSError):
+                return
+            if not container.streams.audio or container.streams.audio[0].codec_context is None:
+                return
+            undo.pop_all()
+        self._source = container
+        stream = container.streams.audio[0]
+        self._begin = _first_frame_time(container) + start
+        self._copied = stream.codec_context.name in COPIED_CODECS
+        if self._copied:
+            self._stream = target.add_stream_from_template(stream)
+        else:
+            self._stream = target.add_stream("aac", rate=stream.codec_context.sample_rate or 48000)
+            self._stream.codec_context.layout = stream.codec_context.layout
+        self._pieces = self._copies(stream) if self._copied else self._encoded(stream)
+        self._next = next(self._pieces, None)
+
+    def write_until(self, time: float) -> None:
+        """Write what sounds before `time`, in seconds since the target's beginning."""
+        while self._next is not None and self._next.pts * self._next.time_base < time:
+            self._target.mux(self._next)
+            self._next = next(self._pieces, None)
+
+    def close(self) -> None:
+        """Free the source."""
+        if self._source is not None:
+            self._source.close()
+
+    def _copies(self, stream: av.AudioStream) -> Iterator[av.Packet]:
+        """Packets as they are, with the times of the target; those before its beginning are left out."""
+        assert self._source is not None
+        shift = round(self._begin / stream.time_base)
+        for packet in _readable(self._source.demux(stream)):
+            if packet.pts is None or packet.dts is None or packet.pts < shift:
+                continue
+            packet.pts -= shift
+            packet.dts = packet.pts
+            packet.stream = self._stream
+            yield packet
+
+    def _encoded(self, stream: av.AudioStream) -> Iterator[av.Packet]:
+        """The sound encoded anew."""
+        assert self._source is not None
+        encoder = self._stream.codec_context
+        resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.sample_rate)
+        queue = av.AudioFifo()
+        written: int | None = None
+        for frame in _readable(self._source.decode(stream)):
+            if frame.pts is None or frame.time is None or frame.time < self._begin:
+                continue
+            if written is None:
+                written = round((frame.time - self._begin) * encoder.sample_rate)
+            for part in resampler.resample(frame):
+                part.pts = None
+                queue.write(part)
+            while (block := queue.read(1024)) is not None:
+                yield from self._encode(block, written)
+                written += block.samples
+        if written is not None:
+            if (block := queue.read(partial=True)) is not None:
+                yield from self._encode(block, written)
+            yield from encoder.encode(None)
+
+    def _encode(self, block: av.AudioFrame, pts: int) -> Iterator[av.Packet]:
+        block.pts, block.time_base = pts, Fraction(1, self._stream.codec_context.sample_rate)
+        for packet in self._stream.encode(block):
+            if packet.pts is not None and packet.pts >= 0:
+                yield packet
+
+
+def _first_frame_time(container: InputContainer) -> float:
+    """Container time of the first frame, which frame times count from."""
+    if not container.streams.video:
+        return 0.0
+    stream = container.streams.video[0]
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def _readable(items: Iterator) -> Iterator:
+    """What can be read before damage ends it."""
+    while True:
+        try:
+            item = next(items)
+        except (StopIteration, av.FFmpegError):
+            return
+        yield item
