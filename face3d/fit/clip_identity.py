@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -51,8 +50,9 @@ class FrameChooser:
     The choice depends on the frames and their order alone.
     """
 
-    def __init__(self, model: HeadModel, *, count: int = CHOSEN_FRAMES, response: DetectorResponse | None = None) -> None:
-        ...
+    def __init__(
+        self, model: HeadModel, *, count: int = CHOSEN_FRAMES, response: DetectorResponse | None = None
+    ) -> None: ...
 
     def add(self, number: int, landmarks: FaceLandmarks, *, sharpness: float = 1.0) -> bool:
         """Look at one sighting; some 50 microseconds.

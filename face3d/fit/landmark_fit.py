@@ -341,7 +341,7 @@ def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequen
     """What the solver found, as a `Fit`."""
     problem, solution = solved.problem, solved.solution
     state = solution.state
-    corners = _outer_eye_corners(model, problem.points, state.identity)
+    corners = outer_eye_corners(model, problem.points, state.identity)
     poses, cameras, eyes, interocular, errors = [], [], [], [], []
     for index, (view, observation) in enumerate(zip(state.views, observations, strict=True)):
         pose = np.eye(4)
@@ -389,7 +389,7 @@ def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequen
     )
 
 
-def _outer_eye_corners(
+def outer_eye_corners(
     model: HeadModel, points: PointModel, identity: Float[ndarray, " I"]
 ) -> list[Float[ndarray, " 3"]]:
     """Outer corners of both eyes at rest; the eye joints for a head that does not name them."""

@@ -11,13 +11,44 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from scipy.spatial.transform import Rotation
 
 from face3d.camera import Intrinsics
+from face3d.errors import ArgumentError, InputError
 from face3d.fit.evidence import DetectorResponse
+from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
+from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_points import MotionPoints
+from face3d.fit.motion_prior import MotionPrior
+from face3d.fit.motion_problem import ChainEnd, MotionProblem, Seen, Settled
+from face3d.fit.motion_start import bridge, jumps, stiff_poses
+from face3d.fit.point_model import MOVING_JOINTS, PointModel
+from face3d.fit.responses import response_of
 from face3d.head import HeadModel
 from face3d.landmarks import Topology
 
 __all__ = ["Motion", "MotionFitter", "MotionOptions", "MotionState"]
+
+COMPONENT_UNITS = 2.0
+"""Standard deviations of an expression component that count as much as a full shape."""
+
+FREE_EXPRESSION_SIGMA = 0.3
+"""Of a shape in [0, 1] of which no curve tells."""
+
+KNOWN = 0.5
+"""Confidence above which a landmark counts."""
+
+FEWEST_LANDMARKS = 0.3
+"""Share of the landmarks that a frame must show."""
+
+LOOKAHEAD = 0.8
+"""Seconds; a step at rest is forgotten by a factor of about ten in 0.1 s."""
+
+DOUBTFUL_RESIDUAL = 0.06
+"""Relative residual that halves a frame's quality, that of `face3d.fit.landmark_fit.REPROJECTION_WARNING`."""
+
+GAP_QUALITY, GAP_FADING = 0.5, 0.2
+"""Quality of a bridged frame next to a perfect one, and the seconds in which it falls to a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +74,8 @@ class MotionState:
         time: seconds, of that frame.
         shot: number of its shot.
         expression: (E,), turns: (3, 3, 3) of jaw and eyes, rotation: (3, 3), translation: (3,) of the frame.
-        information: (D, D) inverse covariance of the frame's unknowns given the frames up to it.
+            information: (D, D) inverse covariance of the frame's unknowns given the frames up to it.
+        slope: (D,) of their cost there: zero if no later frame had a say.
     """
 
     time: float
@@ -53,6 +85,7 @@ class MotionState:
     rotation: Float[ndarray, "3 3"]
     translation: Float[ndarray, " 3"]
     information: Float[ndarray, "D D"]
+    slope: Float[ndarray, " D"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,12 +141,47 @@ class MotionFitter:
         errors: Float[ndarray, " R"] | None = None,
         response: DetectorResponse | None = None,
         options: MotionOptions = MotionOptions(),
-    ) -> None: ...
+    ) -> None:
+        response = response or response_of(model, topology)
+        held = held_joints(model)
+        turning = tuple(k for k, name in enumerate(MOVING_JOINTS) if name not in held)
+        identity = np.asarray(identity, np.float64)
+        points = PointModel.of(
+            model, response.triangles, response.barycentric, held=held, identity_components=len(identity)
+        )
+        self._surface = MotionPoints.of(points, identity)
+        self._corners = np.stack(outer_eye_corners(model, points, identity))
+        self._indices = response.indices
+        self._intrinsics = intrinsics
+        self._options = options
+        bounds = model.expression_bounds
+        names = tuple(model.expression_names)
+        sigma = response.expression_sigma
+        self._curves = None
+        if response.expression_map is not None and curve_names:
+            columns = np.array([list(names).index(name) for name in curve_names])
+            self._curves = np.concatenate(
+                [response.expression_map[:, columns], response.expression_map[:, -1:]], axis=1
+            )
+        elif bounds is not None:
+            sigma = np.maximum(sigma, FREE_EXPRESSION_SIGMA)
+        turn_sigma = np.array([JAW_SIGMA, EYE_SIGMA, EYE_SIGMA])[list(turning)].reshape(-1)
+        self._problem = MotionProblem(
+            LandmarkEvidence(
+                MotionPoints.of(points.displaced(response.gain), identity), response, intrinsics, errors, turning
+            ),
+            MotionPrior.of(names, 1.0 if bounds is not None else COMPONENT_UNITS, turning, options.smoothness),
+            precision=np.concatenate([sigma**-2.0, turn_sigma**-2.0, np.zeros(6)]),
+            bounds=np.tile([-np.inf, np.inf], (len(names), 1))
+            if bounds is None
+            else bounds.cpu().numpy().astype(float),
+            turning=turning,
+        )
 
     @property
     def lookahead(self) -> float:
         """Seconds of frames after a frame that have a say in it; with so much overlap chunks equal the whole clip."""
-        raise NotImplementedError
+        return LOOKAHEAD * max(self._options.smoothness, 0.1)
 
     def fit(
         self,
@@ -148,7 +216,22 @@ class MotionFitter:
             ArgumentError: shapes that do not fit together, times that do not increase.
             InputError: not a single valid frame in a stretch without `start`.
         """
-        raise NotImplementedError
+        given = self._take(times, points, curves, valid, shots, confidence)
+        keep = len(given.times) if keep is None else min(keep, len(given.times))
+        if start is None and not given.valid.any():
+            raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
+        poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
+        given.valid &= ~jumps(given.times, given.shots, given.valid, *poses)
+        options = self._options
+        settled = self._problem.settle(
+            given,
+            self._first_frames(given, poses, start),
+            None if start is None else _end_of(start),
+            keep,
+            iterations=options.iterations,
+            tolerance=options.tolerance,
+        )
+        return self._motion(given, settled, start, keep)
 
     def fit_next(
         self,
@@ -164,4 +247,141 @@ class MotionFitter:
 
         Without `start` the first frame must be seen.
         """
-        raise NotImplementedError
+        seen = points is not None
+        if points is None:
+            points = np.zeros((int(self._indices.max()) + 1, 3))
+        return self.fit(
+            np.array([time]),
+            points[None],
+            curves=None if curves is None else curves[None],
+            valid=np.array([seen]),
+            shots=np.array([shot]),
+            confidence=None if confidence is None else confidence[None],
+            start=start,
+        )
+
+    def _take(
+        self,
+        times: Float[ndarray, " T"],
+        points: Float[ndarray, "T N 3"],
+        curves: Float[ndarray, "T C"] | None,
+        valid: Bool[ndarray, " T"] | None,
+        shots: Int[ndarray, " T"] | None,
+        confidence: Float[ndarray, "T N"] | None,
+    ) -> Seen:
+        count = len(times)
+        times = np.asarray(times, np.float64)
+        if len(points) != count or points.ndim != 3 or points.shape[1] <= self._indices.max():
+            raise ArgumentError(
+                f"{count} times need points of ({count}, {self._indices.max() + 1} or more, 3), got {points.shape}"
+            )
+        if count == 0 or not (np.diff(times) > 0).all():
+            raise ArgumentError("a motion needs at least one frame, and times that increase")
+        pixels = points[:, self._indices, :2].astype(np.float64)
+        known = np.ones(pixels.shape[:2]) if confidence is None else confidence[:, self._indices]
+        usable = np.isfinite(pixels).all(axis=(1, 2)) & (np.ptp(pixels, axis=1).max(axis=1) > 2)
+        usable &= (known > KNOWN).mean(axis=1) > FEWEST_LANDMARKS
+        usable &= True if valid is None else np.asarray(valid, bool)
+        expression = np.zeros((count, len(self._problem.bounds)))
+        if self._curves is not None and curves is not None:
+            expression = np.asarray(curves, np.float64) @ self._curves[:, :-1].T + self._curves[:, -1]
+        return Seen(
+            times=times,
+            shots=np.ones(count, int) if shots is None else np.asarray(shots),
+            pixels=np.where(usable[:, None, None], pixels, 0.0),
+            confidence=known,
+            valid=usable,
+            expression=np.where(np.isfinite(expression), expression, 0.0),
+        )
+
+    def _first_frames(
+        self, given: Seen, poses: tuple[Float[ndarray, "T 3 3"], Float[ndarray, "T 3"]], start: MotionState | None
+    ) -> Frames:
+        """Where the solver begins: poses of a stiff head, expressions as the curves have them, gaps bridged."""
+        bounds = self._problem.bounds
+        turns = np.tile(np.eye(3), (len(given.times), len(MOVING_JOINTS), 1, 1))
+        frames = Frames(np.clip(given.expression, bounds[:, 0], bounds[:, 1]), turns, *poses)
+        if start is None:
+            return bridge(frames, given.times, given.shots, given.valid)
+        if not given.times[0] > start.time:
+            raise ArgumentError(f"times must increase, got {given.times[0]} s after {start.time} s")
+        times, shots, valid = (
+            np.concatenate([[first], rest])
+            for first, rest in ((start.time, given.times), (start.shot, given.shots), (True, given.valid))
+        )
+        return bridge(Frames.join(_end_of(start).frames, frames), times, shots, valid.astype(bool))[1:]
+
+    def _motion(self, given: Seen, settled: Settled, start: MotionState | None, keep: int) -> Motion:
+        frames, valid = settled.frames[:keep], given.valid[:keep]
+        pose = np.tile(np.eye(4), (keep, 1, 1))
+        pose[:, :3, :3], pose[:, :3, 3] = frames.rotation, frames.translation
+        vectors = Rotation.from_matrix(frames.turns.reshape(-1, 3, 3)).as_rotvec().reshape(keep, 3, 3)
+        end = settled.end
+        residual = self._residual(frames, given.pixels[:keep], given.confidence[:keep])
+        return Motion(
+            expression=frames.expression,
+            jaw=vectors[:, 0],
+            neck=np.zeros((keep, 3)),
+            eyes=vectors[:, 1:].reshape(keep, 6),
+            camera_from_head=pose,
+            residual=np.where(valid, residual, np.nan),
+            quality=_quality(given, settled.trust, residual, start)[:keep],
+            valid=valid,
+            state=MotionState(
+                time=end.time,
+                shot=end.shot,
+                expression=end.frames.expression[0],
+                turns=end.frames.turns[0],
+                rotation=end.frames.rotation[0],
+                translation=end.frames.translation[0],
+                information=end.information,
+                slope=end.slope,
+            ),
+        )
+
+    def _residual(
+        self, frames: Frames, pixels: Float[ndarray, "T N 2"], confidence: Float[ndarray, "T N"]
+    ) -> Float[ndarray, " T"]:
+        """Mean distance of the fitted surface from the landmarks, relative to the interocular distance."""
+        surface = self._surface.evaluate(frames.expression, frames.turns, slopes=False).points
+        surface, corners = (
+            self._projected(points @ frames.rotation.transpose(0, 2, 1) + frames.translation[:, None])
+            for points in (surface, self._corners)
+        )
+        weight = (confidence > KNOWN) / np.maximum((confidence > KNOWN).sum(axis=1), 1)[:, None]
+        unit = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
+        distance = np.einsum("tn,tn->t", weight, np.linalg.norm(pixels - surface, axis=2))
+        relative: Float[ndarray, " T"] = distance / np.maximum(unit, 1e-6)
+        return relative
+
+    def _projected(self, camera: Float[ndarray, "T N 3"]) -> Float[ndarray, "T N 2"]:
+        matrix = self._intrinsics.matrix
+        pixels: Float[ndarray, "T N 2"] = camera[..., :2] / camera[..., 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
+        return pixels
+
+
+def _end_of(state: MotionState) -> ChainEnd:
+    frames = Frames(*(array[None] for array in (state.expression, state.turns, state.rotation, state.translation)))
+    return ChainEnd(state.time, state.shot, frames, state.information, state.slope)
+
+
+def _quality(
+    given: Seen, trust: Float[ndarray, " T"], residual: Float[ndarray, " T"], start: MotionState | None
+) -> Float[ndarray, " T"]:
+    """What landmarks are worth where there are any; elsewhere what is left of the nearest frame that has some."""
+    own = np.zeros(len(trust))
+    count = len(residual)
+    seen = (given.confidence[:count] > KNOWN).mean(axis=1)
+    own[:count] = trust[:count] * seen / (1 + (residual / DOUBTFUL_RESIDUAL) ** 2)
+    own[~given.valid] = 0
+    sure = np.flatnonzero(given.valid)
+    times, shots, worth = given.times[sure], given.shots[sure], np.maximum(own[sure], 0)
+    worth[sure >= count] = 1.0
+    if start is not None:
+        times, shots, worth = (
+            np.concatenate([[first], rest]) for first, rest in ((start.time, times), (start.shot, shots), (1.0, worth))
+        )
+    for t in np.flatnonzero(~given.valid[:count]):
+        fading = np.exp(-np.abs(times - given.times[t]) / GAP_FADING) * worth * (shots == given.shots[t])
+        own[t] = GAP_QUALITY * fading.max(initial=0.0)
+    return own
