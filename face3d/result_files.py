@@ -29,11 +29,13 @@ MESH_FORMATS: Mapping[str, Callable[[Mesh, Unit], bytes]] = {
 """Writers by file name ending; glTF fixes its unit."""
 
 
-def head_mesh(model: HeadModel, geometry: HeadGeometry, texture: UInt8[np.ndarray, "S S 3"] | None = None) -> Mesh:
-    """The first head of a batch with its model's texture coordinates, as the file formats take it."""
+def head_mesh(
+    model: HeadModel, geometry: HeadGeometry, texture: UInt8[np.ndarray, "S S 3"] | None = None, *, index: int = 0
+) -> Mesh:
+    """One head of a batch with its model's texture coordinates, as the file formats take it."""
     uv, uv_triangles = model.uv, model.uv_triangles
     return Mesh(
-        vertices=vertices_of(geometry),
+        vertices=vertices_of(geometry, index),
         triangles=model.triangles.cpu().numpy(),
         uv=None if uv is None else uv.cpu().numpy(),
         uv_triangles=None if uv_triangles is None else uv_triangles.cpu().numpy(),

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from face3d.assets import AssetUse
 from face3d.camera import Intrinsics
+from face3d.export.gltf_animation import HeadMotion
+from face3d.export.track_npz import TRACK_ARRAYS
+from face3d.expression import arkit_curves
 from face3d.fit import Scale
 from face3d.head import HeadGeometry, HeadModel
 from face3d.measure import Measurement
+from face3d.result_files import camera_record, scale_record, vertices_of
 
-__all__ = ["Track"]
+__all__ = ["SCHEMA_VERSION", "Track"]
+
+SCHEMA_VERSION = 1
+"""Of track.json; grows when a field changes its meaning."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,17 +93,98 @@ class Track:
         """Heads with the expression, jaw and gaze of the frames `first` to before `last`, head frame, one per frame."""
         part = slice(first, last)
         return self.model(
-            identity=np.broadcast_to(self.identity, (len(self.frames[part]), len(self.identity))),
+            identity=self.identity,
             expression=self.expression[part],
             jaw=self.jaw[part],
             neck=self.neck[part],
             eyes=self.eyes[part],
         )
 
+    def motion(self, every: int = 1) -> HeadMotion:
+        """What an animation holds of every n-th frame."""
+        part = slice(None, None, every)
+        return HeadMotion(
+            times=self.times[part],
+            expression=self.expression[part],
+            jaw=self.jaw[part],
+            neck=self.neck[part],
+            eyes=self.eyes[part],
+            camera_from_head=self.camera_from_head[part],
+        )
+
+    def live_link(self) -> Float[np.ndarray, "T C"] | None:
+        """`arkit` where it is there, else the same curves made from expression, pose and gaze."""
+        if self.arkit is not None:
+            return self.arkit
+        return arkit_curves(
+            self.model.expression_names,
+            self.expression,
+            camera_from_head=self.camera_from_head,
+            neck=self.neck,
+            eyes=self.eyes,
+        )
+
+    def gaps(self) -> list[tuple[float, float]]:
+        """Stretches of time, in seconds, whose frames do not show the face themselves."""
+        half = 0.5 / self.frame_rate
+        bounds: list[tuple[float, float]] = []
+        for time in self.times[~self.valid].tolist():
+            if bounds and time - half <= bounds[-1][1] + half:
+                bounds[-1] = (bounds[-1][0], time + half)
+            else:
+                bounds.append((time - half, time + half))
+        return bounds
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What track.npz holds, by the names of `face3d.export.track_npz.TRACK_ARRAYS`."""
+        named = {name: getattr(self, name) for name in TRACK_ARRAYS if hasattr(self, name)}
+        return {
+            **named,
+            "K": self.intrinsics.matrix,
+            "image_size": np.array(self.intrinsics.image_size),
+            "timestamps": self.times,
+        }
+
+    def summary(self, *, people: int = 1) -> dict[str, Any]:
+        """What track.json holds; plain numbers, strings, lists and dictionaries.
+
+        Args:
+            people: how many the video shows.
+        """
+        told = self.residual[np.isfinite(self.residual)]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "source": self.source,
+            "person": self.person,
+            "people": people,
+            "model": {"name": self.model.name, "licence": self.model.licence},
+            "assets": [asdict(use) for use in self.assets],
+            "scale": scale_record(self.scale),
+            "camera": camera_record(self.intrinsics),
+            "frames": {
+                "count": len(self.frames),
+                "first": int(self.frames[0]),
+                "last": int(self.frames[-1]),
+                "start": float(self.times[0]),
+                "end": float(self.times[-1]),
+                "rate": float(self.frame_rate),
+                "shots": len(np.unique(self.shots)),
+                "valid": float(self.valid.mean()),
+                "gaps": [[round(first, 4), round(last, 4)] for first, last in self.gaps()],
+            },
+            "residuals": {
+                "landmarks_over_interocular": float(told.mean()) if len(told) else None,
+                "median": float(np.median(told)) if len(told) else None,
+                "worst": float(told.max()) if len(told) else None,
+            },
+            "quality": float(self.quality.mean()),
+            "timings": dict(self.timings),
+            "warnings": list(self.warnings),
+        }
+
     def posed_in_camera(self, t: int) -> Float[np.ndarray, "V 3"]:
         """Vertices of frame `t`'s head in the OpenCV camera frame, metres, float64."""
-        vertices = self.posed(t, t + 1).vertices[0].detach().cpu().numpy().astype(np.float64)
         moved: Float[np.ndarray, "V 3"] = (
-            vertices @ self.camera_from_head[t, :3, :3].T + self.camera_from_head[t, :3, 3]
+            vertices_of(self.posed(t, t + 1)) @ self.camera_from_head[t, :3, :3].T + self.camera_from_head[t, :3, 3]
         )
         return moved

@@ -1,7 +1,7 @@
 """RGB pictures as the luma and halved chroma planes that video codecs take.
 
 Matrices of ITU-R BT.709 and BT.601 in limited range (luma 16 to 235, chroma 16 to 240), in fixed point: each value is
-within one step of the exact one. It takes half of the time of swscale, and averages the chroma that OpenCV merely picks.
+within one step of the exact one. It takes half of the time of swscale, and averages the chroma that OpenCV picks.
 """
 
 from __future__ import annotations

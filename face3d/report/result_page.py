@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,9 @@ from face3d.measure import CALLIPER
 from face3d.measure.dimensions import TAPE
 from face3d.render.portrait import HeadAppearance, portrait
 from face3d.render.studio_light import vertex_colours
-from face3d.report.page import MODEL_VIEWER_VERSION, glb_uri, jpeg_uri, render_page
-from face3d.report.words import camera_sentence, file_purpose, grouped, size_sentence, size_source, spoken
+from face3d.report.content import shared_content
+from face3d.report.page import glb_uri, jpeg_uri, render_page
+from face3d.report.words import spoken
 
 if TYPE_CHECKING:
     from face3d.reconstruction import Reconstruction
@@ -34,8 +34,6 @@ PLAIN_LIGHT: Mapping[str, Any] = {"exposure": 0.78, "tone_mapping": "aces"}
 PAINTED_LIGHT: Mapping[str, Any] = {"exposure": 0.55, "tone_mapping": "neutral"}
 """Of the 3D view: a photo's colours already hold the light that it was taken in, and are to stay as they are."""
 
-HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
-"""Measurements that stand large at the top, where the head model has them."""
 EYE_DISTANCE = ("pupil_left", "pupil_right")
 
 
@@ -65,51 +63,18 @@ def result_page(
         painted: colours of the head alone.
         folder: where the result's files lie next to the page; their names and sizes are listed.
     """
-    measurements = [
-        {
-            "heading": heading,
-            "rows": [{"name": name, "label": spoken(name), **_measured(result, name)} for name in names],
-        }
-        for heading, names in grouped(result.measurements).items()
-    ]
-    matrix = result.intrinsics.matrix
     return render_page(
         "result.html",
-        title=result.name,
-        source=result.source,
-        headlines=[
-            {"label": spoken(name), **_measured(result, name)} for name in HEADLINES if name in result.measurements
-        ],
-        warnings=result.warnings,
+        **shared_content(result, folder, distance=float(result.camera_from_head[2, 3])),
         pictures=_pictures(result, photo, look),
         models=_models(meshes, painted),
-        size=size_sentence(result.scale.value, result.scale.sigma),
-        size_sources=[
-            {"rests_on": size_source(source.name), "value": source.value, "sigma": source.sigma}
-            for source in result.scale.sources
-        ],
-        measurements=measurements,
         lines=_measured_lines(result),
-        camera={
-            "sentence": camera_sentence(result.intrinsics.source),
-            "focal": float(matrix[0, 0]),
-            "focal_sigma": result.intrinsics.focal_sigma,
-            "centre": (float(matrix[0, 2]), float(matrix[1, 2])),
-            "size": result.intrinsics.image_size,
-            "field_of_view": math.degrees(2 * math.atan(max(result.intrinsics.image_size) / 2 / matrix[0, 0])),
-            "distance": float(result.camera_from_head[2, 3]),
-        },
         fit={
             "residual": result.residual,
             "detector": result.landmarks.detector,
             "landmarks": len(result.landmarks.points),
             "score": float(result.landmarks.score),
-            "model": result.model.name,
         },
-        files=[] if folder is None else _files(folder),
-        assets=result.assets,
-        seconds=_seconds(result.timings),
-        viewer_version=MODEL_VIEWER_VERSION,
     )
 
 
@@ -165,11 +130,6 @@ def _at_most(texture: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.ndarray
     return np.asarray(Image.fromarray(texture).resize((width, height), Image.Resampling.BOX))
 
 
-def _measured(result: Reconstruction, name: str) -> dict[str, Any]:
-    measurement = result.measurements[name]
-    return {"value": measurement.value, "sigma": measurement.sigma, "standard": measurement.standard}
-
-
 def _measured_lines(result: Reconstruction) -> dict[str, list[list[float]]]:
     """By measurement, the points in metres of the neutral head that it runs over."""
     anatomy = result.model.point_sets.get("anatomy")
@@ -194,22 +154,3 @@ def _points(result: Reconstruction, point_set: str, geometry: Any) -> list[list[
     points: Float[np.ndarray, "N 3"] = result.model.points(point_set, geometry)[0].double().cpu().numpy()
     rows: list[list[float]] = points.round(5).tolist()
     return rows
-
-
-def _files(folder: Path) -> list[dict[str, str]]:
-    return [
-        {"name": path.name, "size": _size_of(path.stat().st_size), "purpose": file_purpose(path.name)}
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-    ]
-
-
-def _size_of(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"
-
-
-def _seconds(timings: Mapping[str, float]) -> Sequence[dict[str, Any]]:
-    longest = max(timings.values(), default=1.0) or 1.0
-    return [
-        {"label": spoken(step), "seconds": seconds, "share": seconds / longest} for step, seconds in timings.items()
-    ]

@@ -32,6 +32,12 @@ FILES = {
     "depth.png": "depth over the photo's pixels, 16 bits; one step is the entry metres_per_step, 0.1 mm up to 6.5 m",
     "depth_preview.png": "that depth in colours, yellow near and blue far",
     "normals.png": "surface normals over the photo's pixels: red right, green up, blue towards the camera",
+    "track.npz": "identity, camera, and per frame expression, jaw, neck, eyes, pose, validity and quality",
+    "head.glb": "the animated head: named morph targets and joints, for Blender, three.js, Unity",
+    "arkit.csv": "ARKit's curves and angles per frame, in the form of Live Link Face",
+    "overlay.mp4": "the head drawn over the video, with its sound",
+    "curves.png": "the curves of this page",
+    "track.json": "the record: size, camera, frames, gaps, residuals, timings, warnings, licences",
     "panel.png": "photo, fit and head side by side",
 }
 """What is in a file, by its name or its name's stem."""
