@@ -18,11 +18,11 @@ from filelock import FileLock, Timeout
 from jaxtyping import UInt8
 
 from face3d import assets
-from face3d.alignment import MARKER, AlignedFile, Results, check_formats, remove_left_over
+from face3d.alignment import MARKER, OWN_FILES, AlignedFile, Results, check_formats
 from face3d.assets import LicencePolicy
 from face3d.detector_pool import DetectorPool, worker_count
 from face3d.errors import ArgumentError, Face3DError, InputError, OutputError
-from face3d.export.result_folder import ResultFolders, ResultNames
+from face3d.export.result_folder import ResultFolders, ResultNames, remove_left_over
 from face3d.failures import Failure, Failures
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.landmarks.crop_choice import crops_named
@@ -172,7 +172,7 @@ def align_to_folder(
     opening = partial(open_detector, detector, device=device)
     failures, names = Failures(on_failure), ResultNames()
     with _only_run(Path(out)):
-        remove_left_over(Path(out))
+        remove_left_over(Path(out), OWN_FILES)
         files = list(_files_of(inputs, failures, Path(out)))
         named = ((file, results.claim_name(file, names)) for file in files)
         with (

@@ -8,13 +8,15 @@ the video, and the same call goes on where a killed one stopped, to the same res
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -25,7 +27,7 @@ from face3d.assets import AssetUse, LicencePolicy
 from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, NoFaceError
 from face3d.export.mesh import Unit
-from face3d.export.result_folder import PARTIAL, ResultFolders, ResultNames
+from face3d.export.result_folder import PARTIAL, ResultFolders, ResultNames, remove_left_over
 from face3d.expression import arkit_curves
 from face3d.fit import FitOptions
 from face3d.fit.motion import MotionFitter, MotionOptions
@@ -36,8 +38,9 @@ from face3d.job import check_device, check_meshes, check_pupillary_distance, hea
 from face3d.landmarks import DetectorName, detector_assets, open_detector
 from face3d.media.video import VideoSource
 from face3d.progress import bar
-from face3d.reconstruction import MESH_FORMATS
-from face3d.track_result import Track, write_track
+from face3d.result_files import MESH_FORMATS
+from face3d.track_files import FrameMeshes, write_track
+from face3d.track_result import Track
 from face3d.tracking.clip_camera import check_intrinsics, clip_camera
 from face3d.tracking.clip_head import ClipHead, find_heads
 from face3d.tracking.clip_motion import fit_motion
@@ -52,19 +55,11 @@ __all__ = ["LiveHead", "track"]
 MARKER = "track.json"
 """In every result folder."""
 
-FRAME_MESHES = ("obj", "ply")
-"""Formats of a mesh per frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """What is written of each person, see `track`."""
-
-    formats: tuple[str, ...]
-    unit: Unit
-    overlay: bool
-    side_by_side: bool
-    per_frame_meshes: Literal["obj", "ply"] | None
+OWN_FILES = re.compile(
+    r"track\.(npz|json)|head(_neutral)?\.(obj|ply|glb|stl)|arkit\.csv|measurements\.json|curves\.png"
+    r"|overlay\.mp4(\.partial)?|report\.html|meshes|\..*\.partial"
+)
+"""All that a result folder may hold."""
 
 
 def track(
@@ -91,7 +86,7 @@ def track(
     unit: Unit = "m",
     overlay: bool = True,
     side_by_side: bool = False,
-    per_frame_meshes: Literal["obj", "ply"] | None = None,
+    per_frame_meshes: FrameMeshes | None = None,
     on_frame: Callable[[LiveHead], None] | None = None,
     progress: bool = False,
 ) -> list[Track]:
@@ -141,8 +136,8 @@ def track(
         LicenceError: `licence` rules out a model file that is needed.
     """
     part = ClipPart(video, start, end, every, frames_per_second)
-    output = _Output(tuple(formats), unit, overlay and not part.is_live, side_by_side, per_frame_meshes)
-    _check_arguments(output, expression, max_faces, smoothing)
+    check_meshes(formats, tuple(MESH_FORMATS), unit)
+    _check_choices(expression, per_frame_meshes, max_faces, smoothing)
     check_pupillary_distance(pupillary_distance)
     check_device(device)
     check_identity(identity, identity_weight)
@@ -170,8 +165,10 @@ def track(
         # What a camera has shown it never shows again.
         "session": time.time_ns() if part.is_live else None,
     }
-    work_path = None if out is None else Path(out) / f"{ResultNames().claim(part.stem)}{PARTIAL}"
-    with open_work_folder(work_path, settings) as work:
+    stem = ResultNames().claim(part.stem)
+    with open_work_folder(None if out is None else Path(out) / f"{stem}{PARTIAL}", settings) as work:
+        if out is not None:
+            remove_left_over(Path(out), OWN_FILES, stem=stem)
         with live_heads(on_frame, model, camera, options, motion, network) as watch:
             faces = find_faces(
                 work,
@@ -194,7 +191,17 @@ def track(
         seconds = {"landmarks": faces.seconds, "identity": time.perf_counter() - started}
         clip = _Clip(part, model, faces, uses, motion, seconds)
         tracks = _fit_people(work, clip, people, heads, network, progress=progress)
-        return tracks if folders is None else [_written(one, part, folders, output) for one in tracks]
+        if folders is None:
+            return tracks
+        write = partial(
+            write_track,
+            formats=tuple(formats),
+            unit=unit,
+            side_by_side=side_by_side,
+            per_frame_meshes=per_frame_meshes,
+            people=len(tracks),
+        )
+        return [_written(one, part if overlay else None, folders, write) for one in tracks]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,21 +287,22 @@ def _fit_person(
     )
 
 
-def _written(result: Track, part: ClipPart, folders: ResultFolders, output: _Output) -> Track:
-    """Write a person's folder."""
-    with folders.writing(result.name) as folder:
-        write_track(result, folder)
+def _written(result: Track, overlaid: ClipPart | None, folders: ResultFolders, write: Callable[..., None]) -> Track:
+    """Write a person's folder, with an overlay over a part that can be read again."""
+    with contextlib.ExitStack() as opened, folders.writing(result.name) as folder:
+        video = None if overlaid is None or overlaid.is_live else opened.enter_context(overlaid.open())
+        write(result, folder, video=video)
     return replace(result, folder=folders.path_of(result.name))
 
 
-def _check_arguments(output: _Output, expression: str, max_faces: int | None, smoothing: float) -> None:
-    check_meshes(output.formats, tuple(MESH_FORMATS), output.unit)
-    if output.per_frame_meshes not in (None, *FRAME_MESHES):
-        raise ArgumentError(f"meshes per frame are {' or '.join(FRAME_MESHES)}, not {output.per_frame_meshes!r}")
+def _check_choices(expression: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float) -> None:
     if expression == "spectre":
         raise ArgumentError("expression spectre is not built yet; use fit")
     if expression != "fit":
         raise ArgumentError(f"expression is fit or spectre, not {expression!r}")
+    if per_frame_meshes not in (None, *get_args(FrameMeshes)):
+        known = " or ".join(get_args(FrameMeshes))
+        raise ArgumentError(f"meshes of frames are {known}, not {per_frame_meshes!r}")
     if max_faces is not None and max_faces < 1:
         raise ArgumentError(f"max_faces must be at least 1, got {max_faces}")
     if not 0 <= smoothing < math.inf:

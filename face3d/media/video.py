@@ -11,6 +11,7 @@ time stamps, and is under the LGPL, while another FFmpeg beside it (PyAV's) woul
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import re
@@ -45,6 +46,9 @@ FOLDER_RATE = 25.0
 
 END_TOLERANCE = 0.25
 """Seconds that a video may end before what its header announces: headers count frames that are never shown."""
+
+RATE_TOLERANCE = 1e-6
+"""Of a frame's time in units of the wanted rate, so that rounding does not drop frames of just that rate."""
 
 # FFmpeg tells of damage on stderr, past Python; here `VideoReader.warnings` does. -8 is its AV_LOG_QUIET. OpenCV looks
 # at this once, when FFmpeg is first used in the process.
@@ -96,14 +100,19 @@ class VideoReader:
         warnings: what was wrong with it; complete once the iteration has ended.
     """
 
-    def __init__(self, source: _Source, start: float, end: float | None, every: int) -> None:
+    def __init__(
+        self, source: _Source, start: float, end: float | None, every: int, frames_per_second: float | None = None
+    ) -> None:
         self.info = source.info
         self.warnings: list[str] = []
         self._source = source
         self._stop = threading.Event()
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=FRAMES_AHEAD)
         self._thread = threading.Thread(
-            target=self._decode, args=(start, end, every), name=f"decode {source.info.name}", daemon=True
+            target=self._decode,
+            args=(start, end, every, frames_per_second),
+            name=f"decode {source.info.name}",
+            daemon=True,
         )
         self._started = False
 
@@ -142,9 +151,15 @@ class VideoReader:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _decode(self, start: float, end: float | None, every: int) -> None:
+    def _decode(self, start: float, end: float | None, every: int, rate: float | None) -> None:
+        taken = -1
         try:
             for frame in self._source.frames(start, end, every, self.warnings):
+                # Counted from the video's first frame, so that a later start takes the same frames.
+                slot = taken + 1 if rate is None else math.floor(frame.time * rate + RATE_TOLERANCE)
+                if slot == taken:
+                    continue
+                taken = slot
                 if not self._put(frame):
                     return
             self._put(_END)
@@ -176,7 +191,7 @@ def open_video(
         start: seconds; frames before are passed over.
         end: seconds; reading stops at the first frame at or after it.
         every: take every n-th frame, counted from `start`.
-        frames_per_second: of a folder of images; 25 by default.
+        frames_per_second: of a folder of images, 25 by default; of any other video at most so many are taken.
 
     Raises:
         ArgumentError: an option is out of range.
@@ -194,10 +209,11 @@ def open_video(
         opened = _Capture(f"camera {source}", int(number)) if number.isdigit() else _Capture(number, number)
     elif Path(source).is_dir():
         opened = _Folder(Path(source), frames_per_second or FOLDER_RATE)
+        frames_per_second = None
     else:
         first_bytes(Path(source))
         opened = _Capture(str(source), Path(source))
-    return VideoReader(opened, start, end, every)
+    return VideoReader(opened, start, end, every, frames_per_second)
 
 
 def is_live(source: VideoSource) -> bool:

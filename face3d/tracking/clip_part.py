@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,9 @@ from typing import Any
 from face3d.errors import ArgumentError
 from face3d.media.first_bytes import first_bytes
 from face3d.media.listing import images_in
-from face3d.media.video import VideoFrame, VideoReader, VideoSource, is_live, open_video
+from face3d.media.video import VideoReader, VideoSource, is_live, open_video
 
 __all__ = ["ClipPart"]
-
-_SLOT_TOLERANCE = 1e-6
-"""Of a frame's time in units of the wanted rate, so that rounding does not drop frames of just that rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +70,8 @@ class ClipPart:
             start=self.start if start is None else start,
             end=self.end,
             every=self.every,
-            frames_per_second=self.frames_per_second if self.is_folder else None,
+            frames_per_second=self.frames_per_second,
         )
-
-    def frames(self, reader: VideoReader) -> Iterator[VideoFrame]:
-        """The frames of an opened part that belong to it."""
-        if self.frames_per_second is None or self.is_folder:
-            yield from reader
-            return
-        last = -1
-        for frame in reader:
-            slot = math.floor((frame.time - self.start) * self.frames_per_second + _SLOT_TOLERANCE)
-            if slot > last:
-                last = slot
-                yield frame
 
     def fingerprint(self) -> dict[str, Any]:
         """All that the frames depend on, and thereby what is made from them; a camera's are never the same.

@@ -104,7 +104,7 @@ def find_faces(
         start = reading.start_time(frames_before)
         with part.open(start=start) as video, bar(progress, "following faces", _expected(part, video)) as advance:
             advance(frames_before)
-            found = read_faces(part.frames(video), open_detector, segments, first=frames_before)
+            found = read_faces(video, open_detector, segments, first=frames_before)
             try:
                 for sight in found:
                     numbered = reading.take_in(sight, video.warnings)

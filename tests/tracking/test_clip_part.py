@@ -20,7 +20,7 @@ def clip(tmp_path_factory):
 
 def numbers(part: ClipPart, **options) -> list[int]:
     with part.open(**options) as video:
-        return [frame.index for frame in part.frames(video)]
+        return [frame.index for frame in video]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ def numbers(part: ClipPart, **options) -> list[int]:
         ({"frames_per_second": 100}, range(50)),
         ({"frames_per_second": 12.5}, range(0, 50, 2)),
         ({"frames_per_second": 5, "start": 0.2}, range(5, 50, 5)),
+        ({"frames_per_second": 5, "start": 0.28}, [7, *range(10, 50, 5)]),
     ],
 )
 def test_frames_of_a_part_and_of_the_rest_of_it(clip, options, expected):
@@ -54,7 +55,7 @@ def test_a_folder_is_one_clip_of_a_given_rate(tmp_path):
         Image.fromarray(numbered_frame(number)).save(tmp_path / f"{number}.png")
     part = ClipPart(tmp_path, frames_per_second=50, end=0.2)
     with part.open() as video:
-        assert [frame.time for frame in part.frames(video)] == pytest.approx([n / 50 for n in range(10)])
+        assert [frame.time for frame in video] == pytest.approx([n / 50 for n in range(10)])
     assert part.stem == tmp_path.name
 
 

@@ -59,9 +59,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_files(clip, tmp_path
     find(tmp_path / "parts", clip, watch=stop_at(None))
     # Of what was done nothing is done again, but for the segment that was under way.
     assert read == [
-        n
-        for last in ((0, 3), (0, 17), (10, 29), (30, 30), (30, 45), (40, 49))
-        for n in range(last[0], last[1] + 1)
+        n for last in ((0, 3), (0, 17), (10, 29), (30, 30), (30, 45), (40, 49)) for n in range(last[0], last[1] + 1)
     ]
     found = content(tmp_path / "parts")
     assert found.keys() == expected.keys()
