@@ -118,7 +118,7 @@ def remove_left_over(out: Path, own_files: re.Pattern[str], *, stem: str | None 
         own_files: full names of all that the job writes.
         stem: of the results to look for, followed by their numbers; all by default.
     """
-    names = re.compile((".+" if stem is None else rf"{re.escape(stem)}(_\d+)?(\.earlier)?") + r"\.[a-z0-9_]{8}\.partial")
+    names = re.compile((".+" if stem is None else rf"{re.escape(stem)}(_\d+)?") + r"\.[a-z0-9_]{8}\.partial")
     for entry in out.iterdir():
         if not (names.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink()):
             continue
