@@ -153,8 +153,9 @@ def solve_landmarks(
     options: FitOptions = FitOptions(),
     *,
     response: DetectorResponse | None = None,
+    problem_of: type[LandmarkProblem] = LandmarkProblem,
 ) -> SolvedLandmarks:
-    """`fit_landmarks` up to the solver's rest; arguments and errors are the same."""
+    """`fit_landmarks` up to the solver's rest; `problem_of` says what its views share, the rest is the same."""
     if not observations:
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
@@ -181,7 +182,7 @@ def solve_landmarks(
         )
         views.append(evidence)
     jaw_sigma = (HELD_SIGMA,) * 3 if held else JAW_SIGMA
-    problem = LandmarkProblem(
+    problem = problem_of(
         points,
         response,
         tuple(views),

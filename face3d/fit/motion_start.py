@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from face3d.camera import Intrinsics
 from face3d.fit.motion_evidence import Frames
 
-__all__ = ["bridge", "jumps", "stiff_poses"]
+__all__ = ["bridge", "jumps", "stiff_poses", "weak_perspective"]
 
 JUMP_TURN, JUMP_SHIFT = 0.3, 0.03
 """Radians and metres across the line of sight by which no head leaves its path and returns to it within two frames."""
@@ -30,18 +30,30 @@ def stiff_poses(
         pixels: of those points; frames without any give a pose too, of no meaning.
     """
     matrix = intrinsics.matrix
-    centre = points.mean(axis=0)
-    spread = np.linalg.pinv(points - centre)
-    middle = pixels.mean(axis=1)
-    affine = (spread @ (pixels - middle[:, None])).transpose(0, 2, 1) / np.diag(matrix)[:2, None]
+    lens = np.diag(matrix)[:2]
+    turn, scale, middle = weak_perspective(points, (pixels - matrix[:2, 2]) / lens)
+    sight = np.concatenate([middle, np.ones((len(pixels), 1))], axis=1)
+    # Off the optical axis a head shows the side that is turned to the camera, not to the image plane.
+    rotation = _towards(sight) @ turn
+    return rotation, sight / scale[:, None] - rotation @ points.mean(axis=0)
+
+
+def weak_perspective(
+    points: Float[ndarray, "N 3"], image: Float[ndarray, "T N 2"]
+) -> tuple[Float[ndarray, "T 3 3"], Float[ndarray, " T"], Float[ndarray, "T 2"]]:
+    """The scaled orthographic cameras that explain points best in the affine sense.
+
+    Returns:
+        Rotations into the camera's axes, image units per metre, and the image of the points' centroid.
+    """
+    centred = points - points.mean(axis=0)
+    spread = np.linalg.solve(centred.T @ centred, centred.T)
+    middle = image.mean(axis=1)
+    affine = (spread @ (image - middle[:, None])).transpose(0, 2, 1)
     left, stretch, right = np.linalg.svd(affine + 1e-12 * np.eye(2, 3), full_matrices=False)
     rows = left @ right
     rotation = np.stack([rows[:, 0], rows[:, 1], np.cross(rows[:, 0], rows[:, 1])], axis=1)
-    depth = 1 / np.maximum(stretch.mean(axis=1), 1e-6)
-    sight = np.concatenate([(middle - matrix[:2, 2]) / np.diag(matrix)[:2], np.ones((len(pixels), 1))], axis=1)
-    # Off the optical axis a head shows the side that is turned to the camera, not to the image plane.
-    turned = _towards(sight) @ rotation
-    return turned, sight * depth[:, None] - turned @ centre
+    return rotation, np.maximum(stretch.mean(axis=1), 1e-6), middle
 
 
 def _towards(sight: Float[ndarray, "T 3"]) -> Float[ndarray, "T 3 3"]:
