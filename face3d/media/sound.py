@@ -28,6 +28,7 @@ class SoundTrack:
     def __init__(self, source: Path, target: OutputContainer, start: float) -> None:
         self._target = target
         self._source: InputContainer | None = None
+        self._next: av.Packet | None = None
         with contextlib.ExitStack() as undo:
             try:
                 container = undo.enter_context(av.open(str(source)))

@@ -128,7 +128,7 @@ class VideoWriter:
         self._thread.join()
         self._file.close()
         if self._error is not None:
-            raise self._cannot_write(self._error) from self._error
+            raise self._cannot_write(self._error)
         if self.start is None:
             self._partial.unlink()
             raise OutputError(f"{self.path}: a video needs at least one frame")
@@ -158,7 +158,7 @@ class VideoWriter:
                 continue
             return
         if item is not None and item is not _END:
-            raise self._cannot_write(self._error) from self._error
+            raise self._cannot_write(self._error)
 
     def _encode_all(self) -> None:
         try:
@@ -208,7 +208,9 @@ class VideoWriter:
                 if sound is not None:
                     sound.close()
 
-    def _cannot_write(self, error: BaseException) -> OutputError:
+    def _cannot_write(self, error: BaseException | None) -> BaseException:
+        if not isinstance(error, OSError | av.FFmpegError):
+            return error or OutputError(f"{self.path}: cannot be written")
         reason = getattr(error, "strerror", None) or str(error)
         return OutputError(f"{self.path}: cannot be written ({reason}); free some space or choose another place")
 
