@@ -45,7 +45,8 @@ class SoundTrack:
             self._stream = target.add_stream_from_template(stream)
         else:
             self._stream = target.add_stream("aac", rate=stream.codec_context.sample_rate or 48000)
-            self._stream.codec_context.layout = stream.codec_context.layout
+            # By number: old containers do not say where their channels belong, and the encoder asks for it.
+            self._stream.codec_context.layout = "mono" if stream.codec_context.channels == 1 else "stereo"
         self._pieces = self._copies(stream) if self._copied else self._encoded(stream)
         self._next = next(self._pieces, None)
 
@@ -75,31 +76,14 @@ class SoundTrack:
     def _encoded(self, stream: av.AudioStream) -> Iterator[av.Packet]:
         """The sound encoded anew."""
         assert self._source is not None
-        encoder = self._stream.codec_context
-        resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.sample_rate)
-        queue = av.AudioFifo()
-        written: int | None = None
+        rate = stream.codec_context.sample_rate
         for frame in _readable(self._source.decode(stream)):
-            if frame.pts is None or frame.time is None or frame.time < self._begin:
+            if frame.time is None or frame.time < self._begin:
                 continue
-            if written is None:
-                written = round((frame.time - self._begin) * encoder.sample_rate)
-            for part in resampler.resample(frame):
-                part.pts = None
-                queue.write(part)
-            while (block := queue.read(1024)) is not None:
-                yield from self._encode(block, written)
-                written += block.samples
-        if written is not None:
-            if (block := queue.read(partial=True)) is not None:
-                yield from self._encode(block, written)
-            yield from encoder.encode(None)
-
-    def _encode(self, block: av.AudioFrame, pts: int) -> Iterator[av.Packet]:
-        block.pts, block.time_base = pts, Fraction(1, self._stream.codec_context.sample_rate)
-        for packet in self._stream.encode(block):
-            if packet.pts is not None and packet.pts >= 0:
-                yield packet
+            # In samples: the millisecond clock of some containers would leave gaps between frames.
+            frame.pts, frame.time_base = round((frame.time - self._begin) * rate), Fraction(1, rate)
+            yield from self._stream.encode(frame)
+        yield from self._stream.encode(None)
 
 
 def _first_frame_time(container: InputContainer) -> float:

@@ -19,6 +19,9 @@ __all__ = ["shared_content"]
 HEADLINES = ("pupillary_distance", "face_width", "head_circumference")
 """Measurements that stand large at the top, where the head model has them."""
 
+RATE = "frames_per_second"
+"""The timing that is no time."""
+
 
 def shared_content(result: Reconstruction | Track, folder: Path | None, *, distance: float) -> dict[str, Any]:
     """What the templates' common parts name.
@@ -60,7 +63,7 @@ def shared_content(result: Reconstruction | Track, folder: Path | None, *, dista
         "head_model": result.model.name,
         "files": [] if folder is None else _files(folder),
         "assets": result.assets,
-        "seconds": _seconds(result.timings),
+        "seconds": _seconds({step: taken for step, taken in result.timings.items() if step != RATE}),
         "viewer_version": MODEL_VIEWER_VERSION,
     }
 
