@@ -101,7 +101,7 @@ class GltfBuffer:
         """Append the bytes of an array, aligned, and return the index of their view."""
         self.data.extend(b"\0" * (-len(self.data) % 4))
         self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": values.nbytes})
-        self.data.extend(memoryview(np.ascontiguousarray(values)).cast("B"))
+        self.data.extend(values.tobytes())
         return len(self.views) - 1
 
 

@@ -38,7 +38,7 @@ def write_track_npz(path: Path, arrays: Mapping[str, np.ndarray], expression_nam
     """
     named = {name: np.asarray(arrays[name]) for name in TRACK_ARRAYS[:-1]}
     named["expression_names"] = np.array(list(expression_names), dtype=np.str_)
-    write_whole(path, lambda file: np.savez(file, **named))
+    write_whole(path, lambda file: np.savez(file, **named))  # type: ignore[arg-type]
 
 
 def read_track_npz(path: Path) -> dict[str, np.ndarray]:

@@ -52,7 +52,7 @@ class SoundTrack:
 
     def write_until(self, time: float) -> None:
         """Write what sounds before `time`, in seconds since the target's beginning."""
-        while self._next is not None and self._next.pts * self._next.time_base < time:
+        while self._next is not None and _time_of(self._next) < time:
             self._target.mux(self._next)
             self._next = next(self._pieces, None)
 
@@ -64,7 +64,7 @@ class SoundTrack:
     def _copies(self, stream: av.AudioStream) -> Iterator[av.Packet]:
         """Packets as they are, with the times of the target; those before its beginning are left out."""
         assert self._source is not None
-        shift = round(self._begin / stream.time_base)
+        shift = round(self._begin / (stream.time_base or Fraction(1)))
         for packet in _readable(self._source.demux(stream)):
             if packet.pts is None or packet.dts is None or packet.pts < shift:
                 continue
@@ -84,6 +84,11 @@ class SoundTrack:
             frame.pts, frame.time_base = round((frame.time - self._begin) * rate), Fraction(1, rate)
             yield from self._stream.encode(frame)
         yield from self._stream.encode(None)
+
+
+def _time_of(packet: av.Packet) -> float:
+    """Seconds; packets without a time are never kept here."""
+    return float((packet.pts or 0) * (packet.time_base or Fraction(1)))
 
 
 def _first_frame_time(container: InputContainer) -> float:

@@ -7,11 +7,13 @@ supersampled. Dimension letters: V vertices, F faces, H, W image height and widt
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from face3d.compiled import compiled
-from face3d.render.portrait import HeadAppearance, mesh_normals
+from face3d.render.portrait import HeadAppearance
 from face3d.render.rasterize_numba import (
     CameraFragments,
     check_triangles,
@@ -60,15 +62,24 @@ class HeadPainter:
         if grid is None:
             return
         seen = rasterize_camera(vertices_camera, self._triangles, grid.intrinsics, grid.size, cull_backfaces=True)
-        normals = mesh_normals(vertices_camera, self._triangles)
-        lit, corners = self._corners_of(seen.face_id)
-        per_vertex = np.zeros((len(vertices_camera), 3), dtype=np.float32)
-        per_vertex[lit] = self._shaded(corners, vertices_camera, normals)
-        colours = interpolate_attributes(seen, self._triangles, per_vertex)
+        vertices, corners = self._corners_of(seen.face_id)
         rows, columns = np.nonzero(self._is_eye[seen.face_id])
-        if len(rows):
-            eyes = CameraFragments(*(part[rows, columns][:, None] for part in seen))
-            colours[rows, columns] = self._shaded(eyes, vertices_camera, normals)
+        eyes = (part[rows, columns][:, None] for part in seen)
+        samples = CameraFragments(*(np.concatenate(parts) for parts in zip(corners, eyes, strict=True)))
+        look = self._look
+        shaded = shade_samples(
+            samples,
+            vertices_camera,
+            self._triangles,
+            _normals(np.ascontiguousarray(vertices_camera, dtype=np.float64), self._triangles),
+            look.albedo,
+            self._visibility,
+            look.eye_position,
+        )[:, 0]
+        per_vertex = np.zeros((len(vertices_camera), 3), dtype=np.float32)
+        per_vertex[vertices] = shaded[: len(vertices)]
+        colours = interpolate_attributes(seen, self._triangles, per_vertex)
+        colours[rows, columns] = shaded[len(vertices) :]
         _blend_smoothly(frame[grid.pixels], colours, seen.face_id, np.float32(opacity))
 
     def _corners_of(self, face_id: Int[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, " N"], CameraFragments]:
@@ -88,63 +99,68 @@ class HeadPainter:
             through[:, None], barycentric[:, None], np.zeros((len(vertices), 1), np.float32)
         )
 
-    def _shaded(
-        self, samples: CameraFragments, vertices_camera: Float[np.ndarray, "V 3"], normals: Float[np.ndarray, "V 3"]
-    ) -> Float[np.ndarray, "N 3"]:
-        """sRGB in [0, 255] of samples that stand in one column."""
-        look = self._look
-        return shade_samples(
-            samples, vertices_camera, self._triangles, normals, look.albedo, self._visibility, look.eye_position
-        )[:, 0]
 
-
-def _vertices_as_samples(triangles: Int[np.ndarray, "F 3"], count: int) -> CameraFragments:
-    """A picture one pixel wide, each of which sees exactly one vertex; those of no triangle are not seen."""
-    face_id = np.full((count, 1), -1, dtype=np.int32)
-    barycentric = np.zeros((count, 1, 3), dtype=np.float32)
-    for corner in range(3):
-        face_id[triangles[:, corner], 0] = np.arange(len(triangles), dtype=np.int32)
-    used = np.nonzero(face_id[:, 0] >= 0)[0]
-    barycentric[used, 0] = triangles[face_id[used, 0]] == used[:, None]
-    # A triangle that names a vertex twice would count it twice.
-    barycentric /= np.maximum(barycentric.sum(-1, keepdims=True), 1.0)
-    return CameraFragments(face_id, barycentric, np.zeros((count, 1), dtype=np.float32))
+@compiled
+def _normals(vertices, triangles):  # type: ignore[no-untyped-def]
+    """Unit normals of vertices, faces by their area, as `mesh_normals` gives them in fifteen times the time."""
+    normals = np.zeros((vertices.shape[0], 3))
+    for face in range(triangles.shape[0]):
+        a, b, c = triangles[face]
+        ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
+        wx, wy, wz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
+        nx, ny, nz = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
+        for vertex in (a, b, c):
+            normals[vertex, 0] += nx
+            normals[vertex, 1] += ny
+            normals[vertex, 2] += nz
+    for vertex in range(vertices.shape[0]):
+        x, y, z = normals[vertex]
+        length = math.sqrt(x * x + y * y + z * z)
+        if length > 0.0:
+            normals[vertex] /= length
+    return normals
 
 
 @compiled
 def _blend_smoothly(frame, colours, face_id, opacity):  # type: ignore[no-untyped-def]
-    """Lay colours over the frame; along their edge by how much of the pixel's neighbourhood they cover."""
+    """Lay colours over the frame; along their edge by how much of the pixel's neighbourhood they cover.
+
+    Covered pixels of that count 1, 2, 1 across and down, 16 in all.
+    """
     height, width = face_id.shape
+    half = np.float32(0.5)
+    in_column = np.zeros(width + 2, dtype=np.int32)
     for row in range(height):
-        # Covered pixels of the columns left of, at and right of the pixel, weighted 1, 2, 1.
-        left, middle, right = 0, 0, _covered_in_column(face_id, row, 0)
+        above, below = max(row - 1, 0), min(row + 1, height - 1)
         for column in range(width):
-            left, middle, right = middle, right, 0
-            if column + 1 < width:
-                right = _covered_in_column(face_id, row, column + 1)
-            covered = left + 2 * middle + right
+            covered = 2 * (face_id[row, column] >= 0)
+            if row > 0:
+                covered += face_id[above, column] >= 0
+            if row + 1 < height:
+                covered += face_id[below, column] >= 0
+            in_column[column + 1] = covered
+        for column in range(width):
+            covered = in_column[column] + 2 * in_column[column + 1] + in_column[column + 2]
             if covered == 0:
                 continue
+            if face_id[row, column] >= 0:
+                red, green, blue = colours[row, column]
+            else:
+                red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+                for y in range(above, below + 1):
+                    for x in range(max(column - 1, 0), min(column + 2, width)):
+                        if face_id[y, x] >= 0:
+                            weight = np.float32((2 - abs(y - row)) * (2 - abs(x - column))) / np.float32(covered)
+                            red += weight * colours[y, x, 0]
+                            green += weight * colours[y, x, 1]
+                            blue += weight * colours[y, x, 2]
             share = opacity * np.float32(covered) / np.float32(16)
-            seen = face_id[row, column] >= 0
-            for channel in range(3):
-                colour = colours[row, column, channel]
-                if not seen:
-                    colour = np.float32(0)
-                    for y in range(max(row - 1, 0), min(row + 2, height)):
-                        for x in range(max(column - 1, 0), min(column + 2, width)):
-                            if face_id[y, x] >= 0:
-                                weight = (2 - abs(y - row)) * (2 - abs(x - column))
-                                colour += np.float32(weight) / np.float32(covered) * colours[y, x, channel]
-                below = np.float32(frame[row, column, channel])
-                frame[row, column, channel] = np.uint8(below + (colour - below) * share + np.float32(0.5))
-
-
-@compiled
-def _covered_in_column(face_id, row, column):  # type: ignore[no-untyped-def]
-    covered = 2 if face_id[row, column] >= 0 else 0
-    if row > 0 and face_id[row - 1, column] >= 0:
-        covered += 1
-    if row + 1 < face_id.shape[0] and face_id[row + 1, column] >= 0:
-        covered += 1
-    return covered
+            r, g, b = (
+                np.float32(frame[row, column, 0]),
+                np.float32(frame[row, column, 1]),
+                np.float32(frame[row, column, 2]),
+            )
+            # Through signed integers, which processors convert to in one step.
+            frame[row, column, 0] = np.int32(r + (red - r) * share + half)
+            frame[row, column, 1] = np.int32(g + (green - g) * share + half)
+            frame[row, column, 2] = np.int32(b + (blue - b) * share + half)

@@ -100,16 +100,16 @@ def thinned(
 
     A NaN stands where more than `longest_step` seconds lie between two frames, for plots to leave a hole.
     """
+    picks = np.arange(len(times))
     if len(times) > count:
         edges = np.unique(np.linspace(0, len(times), count // 2 + 1).astype(int))
-        picks = []
-        for first, last in itertools.pairwise(edges):
-            part = values[first:last]
-            picks += sorted({first + int(part.argmin()), first + int(part.argmax())})
-        longest_step = max(longest_step, 2.5 * float(times[-1] - times[0]) / len(picks))
-        times, values = times[picks], values[picks]
-    holes = np.nonzero(np.diff(times) > longest_step)[0] + 1
-    return np.insert(times, holes, times[holes - 1] if len(holes) else 0.0), np.insert(values, holes, np.nan)
+        stretches = ((first, values[first:last]) for first, last in itertools.pairwise(edges))
+        picks = np.unique([first + place for first, part in stretches for place in (part.argmin(), part.argmax())])
+    after = np.nonzero(np.diff(times) > longest_step)[0] + 1
+    holes = np.unique(np.searchsorted(picks, after))
+    holes = holes[(holes > 0) & (holes < len(picks))]
+    times, values = times[picks], values[picks]
+    return np.insert(times, holes, times[holes - 1]), np.insert(values, holes, np.nan)
 
 
 def curves_picture(track: Track) -> bytes:

@@ -32,23 +32,21 @@ def write_numbered(path: Path, times, **options) -> Path:
     return path
 
 
-def tone(path: Path, seconds: float, codec: str, *, video_from: float | None = None, rate: int = 44_100) -> Path:
+def tone(path, seconds, codec, rate=44_100):
     """A file whose sound is silent for the first second and a tone afterwards."""
     with av.open(str(path), "w") as container:
-        if video_from is not None:
-            picture = container.add_stream("mpeg4", rate=25)
-            picture.width, picture.height, picture.pix_fmt = 128, 96, "yuv420p"
+        picture = container.add_stream("mpeg4", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 128, 96, "yuv420p"
         stream = container.add_stream(codec, rate=rate)
         wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
         wave[:rate] = 0
         samples = (wave * 32_767).astype(np.int16)[None]
         resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate)
-        if video_from is not None:
-            for number in range(int(seconds * 25)):
-                frame = av.VideoFrame.from_ndarray(numbered_frame(number), format="rgb24")
-                frame.pts = number + round(video_from * 25)
-                container.mux(picture.encode(frame))
-            container.mux(picture.encode(None))
+        for number in range(int(seconds * 25)):
+            frame = av.VideoFrame.from_ndarray(numbered_frame(number), format="rgb24")
+            frame.pts = number
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
         for first in range(0, samples.shape[1], 1024):
             block = av.AudioFrame.from_ndarray(samples[:, first : first + 1024], format="s16", layout="mono")
             block.sample_rate, block.pts = rate, first
@@ -58,7 +56,7 @@ def tone(path: Path, seconds: float, codec: str, *, video_from: float | None = N
     return path
 
 
-def loud_from(path: Path) -> float:
+def loud_from(path):
     """Time at which the sound of a file begins to be heard."""
     with av.open(str(path)) as container:
         for frame in container.decode(audio=0):
@@ -109,7 +107,7 @@ def test_odd_sizes_gain_a_row_or_column(tmp_path, width, height):
 
 @pytest.mark.parametrize(("codec", "name"), [("aac", "tone.mp4"), ("pcm_s16le", "tone.mkv")])
 def test_sound_is_kept_in_step(tmp_path, codec, name):
-    source = tone(tmp_path / name, 2.0, codec, video_from=0.0)
+    source = tone(tmp_path / name, 2.0, codec)
     path = write_numbered(tmp_path / "clip.mp4", 0.4 + np.arange(40) / 25, sound_from=source)
     assert len(decoded(path)) == 40
     # The tone begins at 1 s, and the clip at 0.4 s of the source.

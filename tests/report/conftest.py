@@ -53,6 +53,19 @@ class Page(HTMLParser):
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
 
+    def check_addresses(self, folder: Path) -> None:
+        """Nothing but what the page holds and files beside it is asked for, and its policy forbids more."""
+        policies = [meta["content"] or "" for meta in self.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+        assert len(policies) == 1
+        assert policies[0].startswith("default-src 'none'")
+        assert "http" not in policies[0]
+        assert "*" not in policies[0]
+        for _, attributes in self.elements:
+            for name in ("src", "href", "poster", "srcset", "action", "data"):
+                address = attributes.get(name)
+                assert address is None or address.startswith("data:") or (folder / address).is_file(), address
+        assert all("src" not in script for script in self.all("script"))
+
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
