@@ -177,6 +177,7 @@ def test_two_people_two_tracks(package_photos, tmp_path):
     assert np.abs(tracks[0].identity - tracks[1].identity).max() > 0.1
     np.testing.assert_allclose(tracks[0].times, np.arange(10) / 10)
 
+
 def test_a_face_that_is_hidden_for_some_frames(tmp_path):
     frames = list(nodding(24))
     for number in range(9, 13):
