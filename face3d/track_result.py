@@ -14,7 +14,7 @@ from face3d.assets import AssetUse
 from face3d.camera import Intrinsics
 from face3d.export.gltf_animation import HeadMotion
 from face3d.export.track_npz import TRACK_ARRAYS
-from face3d.expression import arkit_curves
+from face3d.expression.arkit import arkit_curves
 from face3d.fit import Scale
 from face3d.head import HeadGeometry, HeadModel
 from face3d.measure import Measurement

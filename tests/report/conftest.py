@@ -55,7 +55,8 @@ class Page(HTMLParser):
 
     def check_addresses(self, folder: Path) -> None:
         """Nothing but what the page holds and files beside it is asked for, and its policy forbids more."""
-        policies = [meta["content"] or "" for meta in self.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+        metas = [meta for meta in self.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+        policies = [meta["content"] or "" for meta in metas]
         assert len(policies) == 1
         assert policies[0].startswith("default-src 'none'")
         assert "http" not in policies[0]
