@@ -28,7 +28,7 @@ from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, NoFaceError
 from face3d.export.mesh import Unit
 from face3d.export.result_folder import PARTIAL, ResultFolders, ResultNames, remove_left_over
-from face3d.expression import arkit_curves
+from face3d.expression.arkit import arkit_curves
 from face3d.fit import FitOptions
 from face3d.fit.motion import MotionFitter, MotionOptions
 from face3d.head import HeadModel, load_head

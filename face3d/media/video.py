@@ -207,12 +207,12 @@ def open_video(
     if is_live(source):
         number = str(source)
         opened = _Capture(f"camera {source}", int(number)) if number.isdigit() else _Capture(number, number)
-    elif Path(source).is_dir():
-        opened = _Folder(Path(source), frames_per_second or FOLDER_RATE)
+    elif (path := Path(str(source))).is_dir():
+        opened = _Folder(path, frames_per_second or FOLDER_RATE)
         frames_per_second = None
     else:
-        first_bytes(Path(source))
-        opened = _Capture(str(source), Path(source))
+        first_bytes(path)
+        opened = _Capture(str(source), path)
     return VideoReader(opened, start, end, every, frames_per_second)
 
 

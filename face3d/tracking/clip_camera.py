@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -51,9 +50,9 @@ def clip_camera(
     photo = Photo(blank)
     if part.is_folder:
         with contextlib.suppress(InputError):
-            photo = replace(read_image(images_in(Path(part.source))[0]), pixels=blank)
+            photo = replace(read_image(images_in(part.path)[0]), pixels=blank)
     elif not part.is_live:
-        photo = replace(photo, focal_35mm=video_focal_35mm(Path(part.source)))
+        photo = replace(photo, focal_35mm=video_focal_35mm(part.path))
     camera = choose_intrinsics(photo, intrinsics=intrinsics, fov=fov)
     if camera.source == "exif" and not part.is_folder:
         # Cameras crop the picture of a video, for its shape and to steady it, by an amount that they do not tell.

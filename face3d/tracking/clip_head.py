@@ -138,6 +138,6 @@ def _load(work: WorkFolder, name: str) -> ClipHead | None:
         identity_covariance=arrays["identity_covariance"],
         intrinsics=camera,
         errors=arrays["errors"],
-        scale=Scale(*arrays["scale"].tolist(), sources),
+        scale=Scale(float(arrays["scale"][0]), float(arrays["scale"][1]), sources),
         warnings=tuple(arrays["warnings"].tolist()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -100,5 +101,5 @@ def _fit_chunk(
 
 
 def _state_of(arrays: dict[str, np.ndarray]) -> MotionState:
-    values = {field.name: arrays[_STATE + field.name] for field in fields(MotionState)}
+    values: dict[str, Any] = {field.name: arrays[_STATE + field.name] for field in fields(MotionState)}
     return MotionState(**{name: value if value.ndim else value.item() for name, value in values.items()})

@@ -53,13 +53,18 @@ class ClipPart:
     @property
     def is_folder(self) -> bool:
         """Whether the frames are the images of a folder."""
-        return not self.is_live and Path(self.source).is_dir()
+        return not self.is_live and self.path.is_dir()
+
+    @property
+    def path(self) -> Path:
+        """Of the file or the folder; a camera has none."""
+        return Path(str(self.source))
 
     @property
     def stem(self) -> str:
         """What results are called after."""
         if not self.is_live:
-            return Path(self.source).resolve().name if self.is_folder else Path(self.source).stem
+            return self.path.resolve().name if self.is_folder else self.path.stem
         text = str(self.source)
         return f"camera_{text.removeprefix('/dev/video')}" if "://" not in text else "stream"
 
@@ -82,11 +87,10 @@ class ClipPart:
         part = {"start": self.start, "end": self.end, "every": self.every, "rate": self.frames_per_second}
         if self.is_live:
             return {"source": str(self.source), **part}
-        path = Path(self.source)
         if not self.is_folder:
-            first_bytes(path)
+            first_bytes(self.path)
         digest = hashlib.sha256()
-        for file in images_in(path) if self.is_folder else [path]:
+        for file in images_in(self.path) if self.is_folder else [self.path]:
             status = file.stat()
             digest.update(f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-        return {"source": str(path.resolve()), "files": digest.hexdigest(), **part}
+        return {"source": str(self.path.resolve()), "files": digest.hexdigest(), **part}

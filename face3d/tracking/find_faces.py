@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -215,7 +216,7 @@ class _Reading:
         self._done += 1
         self._faces = SegmentFaces(looks=self._looks)
 
-    def finish(self, part: ClipPart, frame_rate: float, seconds: float) -> dict[str, object]:
+    def finish(self, part: ClipPart, frame_rate: float, seconds: float) -> dict[str, Any]:
         if not self._done and not len(self._faces):
             raise InputError(f"{part.source}: ends before {part.start:g} s; choose an earlier start")
         if len(self._faces):

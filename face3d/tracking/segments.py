@@ -7,7 +7,7 @@ segment began. While it warms up on them, the detector of the segment before sti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class FrameFaces:
 
 def read_faces(
     frames: Iterable[VideoFrame], open_detector: Callable[[], Detector], segments: Segments, *, first: int = 0
-) -> Iterator[FrameFaces]:
+) -> Generator[FrameFaces, None, None]:
     """The faces of each frame as the frames come in, one frame late; a thread detects while the caller works.
 
     Args:

@@ -89,8 +89,9 @@ class SegmentFaces:
             "licence": np.array(example.licence),
             "image_size": np.array(example.image_size),
         }
-        if all(face.face_transform is not None for face in self._faces):
-            content["transforms"] = np.stack([face.face_transform for face in self._faces]).astype(np.float32)
+        transforms = [face.face_transform for face in self._faces if face.face_transform is not None]
+        if len(transforms) == len(self._faces):
+            content["transforms"] = np.stack(transforms).astype(np.float32)
         return content if self._looks is None else content | self._looks.arrays()
 
 
