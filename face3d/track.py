@@ -33,7 +33,7 @@ from face3d.fit import FitOptions
 from face3d.fit.motion import MotionFitter, MotionOptions
 from face3d.head import HeadModel, load_head
 from face3d.head.flame import require_flame
-from face3d.identity.person import IdentityNetwork, check_identity, open_identity
+from face3d.identity.person import check_identity, open_identity
 from face3d.job import check_device, check_meshes, check_pupillary_distance, head_use, measured
 from face3d.landmarks import DetectorName, detector_assets, open_detector
 from face3d.media.video import VideoSource
@@ -187,10 +187,11 @@ def track(
             )
         started = time.perf_counter()
         size = faces.stored.face(int(people[0].rows[0]))[0].image_size
-        heads = find_heads(work, faces.stored, people, model, camera(size), options, network)
+        heads, left_out = find_heads(work, faces.stored, people, model, camera(size), options, network)
         seconds = {"landmarks": faces.seconds, "identity": time.perf_counter() - started}
-        clip = _Clip(part, model, faces, uses, motion, seconds)
-        tracks = _fit_people(work, clip, people, heads, network, progress=progress)
+        warnings = (*faces.warnings, *left_out, *(network.warnings if network else ()))
+        clip = _Clip(part, model, faces, uses, motion, seconds, warnings)
+        tracks = _fit_people(work, clip, heads, progress=progress)
         if folders is None:
             return tracks
         write = partial(
@@ -214,25 +215,19 @@ class _Clip:
     uses: tuple[AssetUse, ...]
     options: MotionOptions
     seconds: Mapping[str, float]
+    warnings: tuple[str, ...]
 
 
 def _fit_people(
-    work: WorkFolder,
-    clip: _Clip,
-    people: Sequence[PersonTimeline],
-    heads: Sequence[ClipHead],
-    network: IdentityNetwork | None,
-    *,
-    progress: bool,
+    work: WorkFolder, clip: _Clip, people: Sequence[tuple[PersonTimeline, ClipHead]], *, progress: bool
 ) -> list[Track]:
     """Fit every person's motion."""
     names = ResultNames()
     tracks = []
-    with bar(progress, "fitting heads", sum(len(person.rows) for person in people)) as advance:
-        for number, (person, head) in enumerate(zip(people, heads, strict=True), start=1):
+    with bar(progress, "fitting heads", sum(len(person.rows) for person, _ in people)) as advance:
+        for number, (person, head) in enumerate(people, start=1):
             name = names.claim(clip.part.stem, number if len(people) > 1 else None)
-            warnings = (*clip.faces.warnings, *head.warnings, *(network.warnings if network else ()))
-            tracks.append(replace(_fit_person(work, clip, person, head, number, advance), name=name, warnings=warnings))
+            tracks.append(replace(_fit_person(work, clip, person, head, number, advance), name=name))
     return tracks
 
 
@@ -284,6 +279,7 @@ def _fit_person(
         frame_rate=clip.faces.frame_rate,
         assets=clip.uses,
         timings={**seconds, "frames_per_second": len(clip.faces.stored.frames) / sum(seconds.values())},
+        warnings=(*clip.warnings, *head.warnings),
     )
 
 

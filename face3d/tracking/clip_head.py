@@ -47,8 +47,10 @@ def find_heads(
     camera: Intrinsics,
     options: FitOptions,
     network: IdentityNetwork | None,
-) -> list[ClipHead]:
+) -> tuple[list[tuple[PersonTimeline, ClipHead]], tuple[str, ...]]:
     """Fit every person's head; the camera is the one that the person who is seen most tells.
+
+    What no head explains was no face, and is left out if there are others.
 
     Args:
         work: keeps what was found.
@@ -59,19 +61,30 @@ def find_heads(
         options: of the fit.
         network: sees the identity; None finds it by the landmarks.
 
+    Returns:
+        The people with their heads, in the same order, and what was left out.
+
     Raises:
-        InputError: landmarks that no head can have made.
+        InputError: no head can have made anybody's landmarks.
     """
+    failures: list[InputError] = []
     heads: dict[int, ClipHead] = {}
     for index in sorted(range(len(people)), key=lambda index: -int(people[index].valid.sum())):
         name = f"head_{index:06d}"
         found = _load(work, name)
         if found is None:
-            found = _find_head(stored, people[index], model, camera, options, network)
+            try:
+                found = _find_head(stored, people[index], model, camera, options, network)
+            except InputError as error:
+                failures.append(error)
+                continue
             _keep(work, name, found)
         heads[index] = found
         camera = replace(found.intrinsics, focal_sigma=0.0)
-    return [heads[index] for index in range(len(people))]
+    if not heads:
+        raise failures[0]
+    told = tuple(f"{error}; it was left out" for error in failures)
+    return [(people[index], heads[index]) for index in sorted(heads)], told
 
 
 def _find_head(

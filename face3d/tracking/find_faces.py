@@ -218,6 +218,8 @@ class _Reading:
 
     def finish(self, part: ClipPart, frame_rate: float, seconds: float) -> dict[str, Any]:
         if not self._done and not len(self._faces):
+            if part.is_live:
+                raise InputError(f"{part.source}: showed no frame before it was stopped")
             raise InputError(f"{part.source}: ends before {part.start:g} s; choose an earlier start")
         if len(self._faces):
             self._work.keep(segment_name(self._done), self._faces.arrays())

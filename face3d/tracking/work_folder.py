@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from face3d.errors import OutputError
+from face3d.errors import InputError, OutputError
 from face3d.media import write_whole
 
 __all__ = ["WorkFolder", "open_work_folder"]
@@ -80,7 +80,9 @@ class WorkFolder:
 
 @contextlib.contextmanager
 def open_work_folder(path: Path | None, settings: Mapping[str, Any]) -> Iterator[WorkFolder]:
-    """Give the work folder of a run; it is removed when the block ends well, and otherwise stays for the next run.
+    """Give the work folder of a run; it stays for the next run when the block is interrupted.
+
+    It is removed when the block ends well, or by an `InputError`, which the next run would only meet again.
 
     What an earlier run with the same settings has left in it is still there; what one with others has left is removed.
 
@@ -105,7 +107,11 @@ def open_work_folder(path: Path | None, settings: Mapping[str, Any]) -> Iterator
             if work.document(SETTINGS) != settled:
                 _empty(path)
                 work.keep_document(SETTINGS, settled)
-            yield work
+            try:
+                yield work
+            except InputError:
+                shutil.rmtree(path, ignore_errors=True)
+                raise
             shutil.rmtree(path, ignore_errors=True)
     except Timeout as error:
         raise OutputError(f"{path}: another `face3d track` is writing there; choose another --out") from error

@@ -95,6 +95,7 @@ def test_videos_that_are_none(name, tmp_path, capfd):
     assert name in said.err
     assert said.err.count("\n") == 1
     assert json.loads(said.out)["message"] in said.err
+    assert files_of(tmp_path / "out") == set()
 
 
 @pytest.fixture

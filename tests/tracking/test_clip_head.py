@@ -10,6 +10,7 @@ import pytest
 from skimage import data
 
 from face3d.camera import intrinsics_from_fov, intrinsics_prior
+from face3d.errors import InputError
 from face3d.fit import FitOptions, KnownIdentity
 from face3d.head import load_head
 from face3d.landmarks import MediaPipeDetector
@@ -39,7 +40,9 @@ def found(tmp_path_factory):
 
 
 def heads(found, network=None, camera=CAMERA, options=FitOptions(max_iterations=4)):  # noqa: B008
-    return find_heads(*found, load_head(), camera, options, network)
+    people, left_out = find_heads(*found, load_head(), camera, options, network)
+    assert left_out == ()
+    return [head for _, head in people]
 
 
 def test_what_is_kept_is_what_was_found(found, monkeypatch):
@@ -82,3 +85,24 @@ def test_a_network_is_shown_the_best_pictures(found):
     assert [crop.shape for crop in network.crops] == [(112, 112, 3)] * 6
     assert min(float(crop.std()) for crop in network.crops) > 20
     found[0].forget("head_000000")
+
+
+def test_what_no_head_explains_is_left_out_beside_others_and_told(found, monkeypatch):
+    work, stored, (person,) = found
+    real, calls = clip_head.fit_clip, []
+
+    def fit_clip(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise InputError("no head pose explains the landmarks; is this a face?")
+        return real(*arguments)
+
+    monkeypatch.setattr(clip_head, "fit_clip", fit_clip)
+    people, (told,) = find_heads(work, stored, [person, person], load_head(), CAMERA, FitOptions(), None)
+    assert len(people) == 1
+    assert "frame 0" in told
+    for index in range(2):
+        work.forget(f"head_{index:06d}")
+    calls.clear()
+    with pytest.raises(InputError, match="frame 0"):
+        find_heads(work, stored, [person], load_head(), CAMERA, FitOptions(), None)

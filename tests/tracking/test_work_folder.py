@@ -7,7 +7,7 @@ import errno
 import numpy as np
 import pytest
 
-from face3d.errors import OutputError
+from face3d.errors import InputError, OutputError
 from face3d.tracking import work_folder
 from face3d.tracking.work_folder import open_work_folder
 
@@ -33,6 +33,12 @@ def test_what_was_kept_is_there_for_the_same_run_and_gone_when_it_ends_well(tmp_
         assert work.arrays("faces_000000", "no_such") is None
         assert work.arrays("faces_000001") is None
         assert work.document("faces") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_stays_of_a_video_that_cannot_be_used(tmp_path):
+    with pytest.raises(InputError), open_work_folder(tmp_path / "talk.partial", SETTINGS):
+        raise InputError("talk.mp4: shows no face")
     assert list(tmp_path.iterdir()) == []
 
 
