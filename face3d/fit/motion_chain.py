@@ -93,7 +93,8 @@ def _inverse(matrix: Float[ndarray, "D D"]) -> Float[ndarray, "D D"]:
         if not failed:
             break
         nudge = max(10 * nudge, 1e-9 * float(np.abs(matrix.diagonal()).max()))
+    # The factor's other triangle is zero, and stays so.
     inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    lower = np.tril(inverse)
-    full: Float[ndarray, "D D"] = lower + np.tril(inverse, -1).T
+    full: Float[ndarray, "D D"] = inverse + inverse.T
+    np.einsum("dd->d", full)[:] *= 0.5
     return full
