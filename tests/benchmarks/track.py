@@ -84,10 +84,10 @@ def rates(clip: Path, short: Path) -> None:
             own[overlay].append(seconds)
             stages[overlay].append(timings)
     print(f"{frames} frames of {HEIGHT} lines; MediaPipe's own loop {frames / statistics.median(bare):.0f} frames/s")
-    for overlay, seconds in own.items():
-        ratios = sorted(plain / ours for plain, ours in zip(bare, seconds, strict=True))
+    for overlay, taken in own.items():
+        ratios = sorted(plain / ours for plain, ours in zip(bare, taken, strict=True))
         print(
-            f"{'with' if overlay else 'without'} overlay {frames / statistics.median(seconds):.0f} frames/s: ratio "
+            f"{'with' if overlay else 'without'} overlay {frames / statistics.median(taken):.0f} frames/s: ratio "
             f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
         )
         shares = {name: statistics.median(run[name] for run in stages[overlay]) for name in stages[overlay][0]}
