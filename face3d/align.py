@@ -18,11 +18,11 @@ from filelock import FileLock, Timeout
 from jaxtyping import UInt8
 
 from face3d import assets
-from face3d.alignment import MARKER, AlignedFile, Results, check_formats, remove_left_over
+from face3d.alignment import MARKER, OWN_FILES, AlignedFile, Results, check_formats
 from face3d.assets import LicencePolicy
 from face3d.detector_pool import DetectorPool, worker_count
 from face3d.errors import ArgumentError, Face3DError, InputError, OutputError
-from face3d.export.result_folder import ResultFolders, ResultNames
+from face3d.export.result_folder import ResultFolders, ResultNames, remove_left_over
 from face3d.failures import Failure, Failures
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.landmarks.crop_choice import crops_named
@@ -34,6 +34,7 @@ from face3d.media import Photo, read_image
 from face3d.media.given_image import Image, as_photo, name_of
 from face3d.media.listing import is_video_name, media_in
 from face3d.media.video import VideoFrame, open_video
+from face3d.progress import bar
 from face3d.recognition import recognition_at_hand
 
 __all__ = ["VideoPart", "align", "align_to_folder"]
@@ -107,7 +108,10 @@ def align(
     failures = Failures(on_failure)
     items = list(_expanded(images, failures))
     found: list[FaceLandmarks] = []
-    with DetectorPool(opening, worker_count(workers, len(items))) as pool, _bar(progress, len(items)) as advance:
+    with (
+        DetectorPool(opening, worker_count(workers, len(items))) as pool,
+        bar(progress, "aligning", len(items)) as advance,
+    ):
 
         def work(item: Image) -> list[FaceLandmarks]:
             if isinstance(item, (str, Path)) and is_video_name(Path(item)):
@@ -117,7 +121,7 @@ def align(
             return _read_photo(as_photo(item), pool.detector())
 
         for item, faces in pool.in_order(items, work, name_of):
-            advance()
+            advance(1)
             with failures.of(name_of(item)):
                 found += _or_raise(faces)
     return found
@@ -181,16 +185,19 @@ def align_to_folder(
     opening = partial(open_detector, detector, device=device)
     failures, names = Failures(on_failure), ResultNames()
     with _only_run(Path(out)):
-        remove_left_over(Path(out))
+        remove_left_over(Path(out), OWN_FILES)
         files = list(_files_of(inputs, failures, Path(out)))
         named = ((file, results.claim_name(file, names)) for file in files)
-        with DetectorPool(opening, worker_count(workers, len(files))) as pool, _bar(progress, len(files)) as advance:
+        with (
+            DetectorPool(opening, worker_count(workers, len(files))) as pool,
+            bar(progress, "aligning", len(files)) as advance,
+        ):
 
             def work(item: tuple[Path, str]) -> AlignedFile:
                 return results.earlier(*item) or _align_file(*item, results, pool, part, follow)
 
             for (file, _), result in pool.in_order(named, work, lambda item: str(item[0])):
-                advance()
+                advance(1)
                 with failures.of(str(file)):
                     if isinstance(result, Face3DError):
                         raise result
@@ -294,18 +301,3 @@ def _only_run(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _bar(shown: bool, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, if it is to be shown; gives what moves it on by one file."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("aligning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("aligning", total=total)
-        yield lambda: progress.advance(task)

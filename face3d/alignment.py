@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from face3d.landmarks.detector import FaceLandmarks, Sighting
 from face3d.landmarks.topologies import convert_points
 from face3d.media import write_image
 
-__all__ = ["FORMATS", "MARKER", "AlignedFile", "Results", "check_formats", "remove_left_over"]
+__all__ = ["FORMATS", "MARKER", "OWN_FILES", "AlignedFile", "Results", "check_formats"]
 
 MARKER = "alignment.json"
 """In every result folder, written last: what was done with which file."""
@@ -33,12 +32,10 @@ FORMATS = ("json", "csv", "npz", "pts")
 
 SCHEMA_VERSION = 1
 
-_LEFT_BY_A_KILL = re.compile(r".+\.[a-z0-9_]{8}\.partial")
-"""The names that `ResultFolders` gives to folders while it writes them."""
-
-_OWN_FILES = re.compile(
+OWN_FILES = re.compile(
     r"landmarks(_smoothed)?\.(json|csv|npz)|alignment\.json|.*\.pts|.*\.png|pts|crops|\..*\.partial"
 )
+"""All that a result folder may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,15 +221,6 @@ class Results:
             "settings": self._settings_of(result.frames),
         }
         (folder / MARKER).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def remove_left_over(out: Path) -> None:
-    """Remove what a killed run left half written; only folders that hold nothing but this job's files."""
-    for entry in out.iterdir():
-        if not (_LEFT_BY_A_KILL.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink()):
-            continue
-        if all(_OWN_FILES.fullmatch(child.name) for child in entry.iterdir()):
-            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _identity(file: Path) -> dict[str, Any]:

@@ -154,8 +154,9 @@ def solve_landmarks(
     options: FitOptions = FitOptions(),
     *,
     response: DetectorResponse | None = None,
+    problem_of: type[LandmarkProblem] = LandmarkProblem,
 ) -> SolvedLandmarks:
-    """`fit_landmarks` up to the solver's rest; arguments and errors are the same."""
+    """`fit_landmarks` up to the solver's rest; `problem_of` says what its views share, the rest is the same."""
     if not observations:
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
@@ -182,7 +183,7 @@ def solve_landmarks(
         )
         views.append(evidence)
     jaw_sigma = (HELD_SIGMA,) * 3 if held else JAW_SIGMA
-    problem = LandmarkProblem(
+    problem = problem_of(
         points,
         response,
         tuple(views),
@@ -342,7 +343,7 @@ def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequen
     """What the solver found, as a `Fit`."""
     problem, solution = solved.problem, solved.solution
     state = solution.state
-    corners = _outer_eye_corners(model, problem.points, state.identity)
+    corners = outer_eye_corners(model, problem.points, state.identity)
     poses, cameras, eyes, interocular, errors = [], [], [], [], []
     for index, (view, observation) in enumerate(zip(state.views, observations, strict=True)):
         pose = np.eye(4)
@@ -390,7 +391,7 @@ def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequen
     )
 
 
-def _outer_eye_corners(
+def outer_eye_corners(
     model: HeadModel, points: PointModel, identity: Float[ndarray, " I"]
 ) -> list[Float[ndarray, " 3"]]:
     """Outer corners of both eyes at rest; the eye joints for a head that does not name them."""

@@ -52,6 +52,10 @@ class IdentityNetwork(Protocol):
         """
         ...
 
+    def look_at_crops(self, crops: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> KnownIdentity | ForetoldIdentity:
+        """The same for faces that have been cut out as ArcFace is shown them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MicaNetwork:
@@ -66,7 +70,10 @@ class MicaNetwork:
         self, photos: Sequence[UInt8[np.ndarray, "H W 3"]], landmarks: Sequence[FaceLandmarks]
     ) -> KnownIdentity:
         """The mean of what the network sees in each photo."""
-        crops = [face_crop(*pair, "arcface").pixels for pair in zip(photos, landmarks, strict=True)]
+        return self.look_at_crops([face_crop(*pair, "arcface").pixels for pair in zip(photos, landmarks, strict=True)])
+
+    def look_at_crops(self, crops: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> KnownIdentity:
+        """The same for faces that have been cut out as ArcFace is shown them."""
         return KnownIdentity("mica", self.mica.identities(crops).mean(axis=0), MICA_SCALE_SIGMA, self.weight)
 
 
@@ -83,7 +90,10 @@ class RegressorNetwork:
         self, photos: Sequence[UInt8[np.ndarray, "H W 3"]], landmarks: Sequence[FaceLandmarks]
     ) -> ForetoldIdentity:
         """What the regressor foretells by all photos."""
-        crops = [face_crop(*pair, "arcface").pixels for pair in zip(photos, landmarks, strict=True)]
+        return self.look_at_crops([face_crop(*pair, "arcface").pixels for pair in zip(photos, landmarks, strict=True)])
+
+    def look_at_crops(self, crops: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> ForetoldIdentity:
+        """The same for faces that have been cut out as ArcFace is shown them."""
         return self.belief.foretell(self.encoder.describe(np.stack(crops)))
 
 

@@ -64,17 +64,21 @@ def look_distance(one: Float[np.ndarray, "*K 24 24 3"], other: Float[np.ndarray,
 
 
 class Gallery:
-    """The looks of one person over a video, so that a face that turned or left is known again."""
+    """The looks of one person over a video, so that a face that turned or left is known again.
 
-    def __init__(self, look: Float[np.ndarray, "24 24 3"]) -> None:
-        self._looks = look[None]
+    Attributes:
+        looks: (K, 24, 24, 3), the first one first.
+    """
+
+    def __init__(self, looks: Float[np.ndarray, "K 24 24 3"]) -> None:
+        self.looks = looks
 
     def distance(self, look: Float[np.ndarray, "24 24 3"]) -> float:
         """To the nearest look of this person."""
-        return float(look_distance(self._looks, look).min())
+        return float(look_distance(self.looks, look).min())
 
     def add(self, look: Float[np.ndarray, "24 24 3"]) -> None:
         """Keep a look if it is new; the first is always kept, of the others the oldest goes."""
         if self.distance(look) > _NEW_LOOK:
-            kept = self._looks if len(self._looks) < _GALLERY else np.delete(self._looks, 1, axis=0)
-            self._looks = np.concatenate([kept, look[None]])
+            kept = self.looks if len(self.looks) < _GALLERY else np.delete(self.looks, 1, axis=0)
+            self.looks = np.concatenate([kept, look[None]])

@@ -52,6 +52,21 @@ class FaceMemory:
         self.count = 0
         """How many crops have been taken so far."""
 
+    @classmethod
+    def from_state(
+        cls, crops: UInt8[np.ndarray, "K 112 112 3"], interval: float, next_time: float, count: int
+    ) -> FaceMemory:
+        """The memory whose `state` this was; features are made anew when they are needed."""
+        memory = cls()
+        memory._crops, memory._features = list(crops), [None] * len(crops)
+        memory._interval, memory._next, memory.count = interval, next_time, count
+        return memory
+
+    def state(self) -> tuple[UInt8[np.ndarray, "K 112 112 3"], float, float, int]:
+        """The crops, the seconds between two of them, when the next one is due, and how many there have been."""
+        crops = np.stack(self._crops) if self._crops else np.zeros((0, 112, 112, 3), np.uint8)
+        return crops, self._interval, self._next, self.count
+
     def wants_crop(self, time: float) -> bool:
         """Whether it is time for another crop, in seconds."""
         return time >= self._next

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -113,6 +114,69 @@ class PersonTracker:
         self._open = recognition
         self._opened: Recognition | None = None
 
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], recognition: OpenRecognition | None = None) -> PersonTracker:
+        """A tracker that goes on where the one with this `state` and the same recognition was."""
+        tracker = cls(recognition)
+        tracker.same = {int(number): int(known) for number, known in state["same"]}
+        tracker._shot, tracker._count = int(state["shot"]), int(state["count"])
+        tracker._time = float(state["time"])
+        if not len(state["numbers"]):
+            return tracker
+        galleries = np.split(state["galleries"], np.cumsum(state["gallery_sizes"])[:-1])
+        memories = np.split(state["memories"], np.cumsum(state["memory_sizes"])[:-1])
+        tracker._people = [
+            _Person(
+                int(state["numbers"][row]),
+                state["points"][row],
+                state["velocities"][row],
+                float(state["times"][row]),
+                int(state["shots"][row]),
+                state["looks"][row],
+                Gallery(gallery),
+                FaceMemory.from_state(
+                    memory,
+                    float(state["memory_intervals"][row]),
+                    float(state["memory_nexts"][row]),
+                    int(state["memory_counts"][row]),
+                ),
+                float(state["since"][row]),
+                bool(state["uncertain"][row]),
+                int(state["compared"][row]),
+            )
+            for row, (gallery, memory) in enumerate(zip(galleries, memories, strict=True))
+        ]
+        return tracker
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the numbers of later faces depend on, as arrays that can be stored."""
+        people = self._people
+        galleries = [person.gallery.looks for person in people]
+        memories = [person.memory.state() for person in people]
+        crops = [memory[0] for memory in memories]
+        return {
+            "time": np.array(self._time),
+            "same": np.array(list(self.same.items()), dtype=np.int64).reshape(-1, 2),
+            "shot": np.array(self._shot),
+            "count": np.array(self._count),
+            "numbers": np.array([person.number for person in people], dtype=np.int64),
+            "points": np.array([person.points for person in people]),
+            "velocities": np.array([person.velocity for person in people]),
+            "times": np.array([person.time for person in people]),
+            "shots": np.array([person.shot for person in people], dtype=np.int64),
+            "looks": np.array([person.look for person in people]),
+            "gallery_sizes": np.array([len(looks) for looks in galleries], dtype=np.int64),
+            "galleries": np.concatenate(galleries) if galleries else np.zeros((0, 24, 24, 3), dtype=np.float32),
+            "memory_sizes": np.array([len(kept) for kept in crops], dtype=np.int64),
+            "memories": np.concatenate(crops) if crops else np.zeros((0, 112, 112, 3), dtype=np.uint8),
+            "memory_intervals": np.array([memory[1] for memory in memories]),
+            "memory_nexts": np.array([memory[2] for memory in memories]),
+            "memory_counts": np.array([memory[3] for memory in memories], dtype=np.int64),
+            "since": np.array([person.since for person in people]),
+            "uncertain": np.array([person.uncertain for person in people], dtype=bool),
+            "compared": np.array([person.compared for person in people], dtype=np.int64),
+        }
+
     def start_shot(self) -> None:
         """The next frame begins another shot: nobody is expected where they were."""
         self._shot += 1
@@ -149,7 +213,7 @@ class PersonTracker:
             time=time,
             shot=self._shot,
             look=sight.look,
-            gallery=Gallery(sight.look),
+            gallery=Gallery(sight.look[None]),
             memory=FaceMemory(),
             since=time,
             uncertain=sight.crowded,
