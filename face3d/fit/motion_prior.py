@@ -106,7 +106,7 @@ def frame_steps(frames: Frames, turning: tuple[int, ...]) -> Float[ndarray, "S D
     return np.concatenate(
         [
             np.diff(frames.expression, axis=0),
-            _vectors(between).reshape(count, -1),
+            _vectors(between).reshape(count, 3 * len(turning)),
             _vectors(rotation),
             np.diff(frames.translation, axis=0),
         ],

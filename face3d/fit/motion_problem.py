@@ -179,7 +179,7 @@ class MotionProblem:
     def _deviation(self, frames: Frames, expression: Float[ndarray, "T E"]) -> Float[ndarray, "T D"]:
         """Of each frame's unknowns from what is expected."""
         turns = frames.turns[:, list(self.turning)]
-        vectors = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(len(turns), -1)
+        vectors = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(len(turns), 3 * len(self.turning))
         return np.concatenate([frames.expression - expression, vectors, np.zeros((len(turns), 6))], axis=1)
 
     def _moved(self, frames: Frames, step: Float[ndarray, "T D"]) -> Frames:
