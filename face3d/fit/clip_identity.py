@@ -28,6 +28,8 @@ from face3d.landmarks import FaceLandmarks
 
 __all__ = ["CHOSEN_FRAMES", "ChosenFrame", "ClipFit", "FrameChooser", "fit_clip", "informative_frames"]
 
+AS_FOR_PHOTOS = FitOptions()
+
 CHOSEN_FRAMES = 12
 """Frames that an identity is fitted to."""
 
@@ -167,7 +169,7 @@ class ClipFit:
 def fit_clip(
     model: HeadModel,
     observations: Sequence[Observation],
-    options: FitOptions = FitOptions(),
+    options: FitOptions = AS_FOR_PHOTOS,
     *,
     response: DetectorResponse | None = None,
 ) -> ClipFit:

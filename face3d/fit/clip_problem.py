@@ -1,12 +1,12 @@
 """The landmark problem of frames of one clip: one camera, and a detector that errs alike in all of them.
 
-As `face3d.fit.landmark_problem`, but for two things that photos taken apart do not share. The focal length is one. And of
-the detector's correlated errors most belongs to the person and stays, so that a dozen frames know hardly more of the head
-than one does; fitted as independent they would claim to. What remains of a frame's own errors is linear and is solved for
-whenever the other unknowns are looked at (variable projection, Golub and Pereyra 1973).
+As `face3d.fit.landmark_problem`, but for two things that photos taken apart do not share. The focal length is one. And
+of the detector's correlated errors most belongs to the person and stays, so that a dozen frames know hardly more of the
+head than one does; fitted as independent they would claim to. What remains of a frame's own errors is linear and is
+solved for whenever the other unknowns are looked at (variable projection, Golub and Pereyra 1973).
 
-Unknowns, in this order: identity, log of the focal length's factor, the shared errors; then per view expression, turns of
-jaw and eyes, and pose.
+Unknowns, in this order: identity, log of the focal length's factor, the shared errors; then per view expression, turns
+of jaw and eyes, and pose.
 """
 
 from __future__ import annotations
@@ -159,8 +159,6 @@ class ClipProblem(LandmarkProblem):
             np.einsum("ii->i", hessian)[part] += both
         return self.prior.cost(state.identity) + 0.5 * float(precision @ value**2)
 
-    def _own_prior(
-        self, view: ViewState, evidence: ViewEvidence
-    ) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
+    def _own_prior(self, view: ViewState, evidence: ViewEvidence) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
         deviation, precision = self.view_prior(view, evidence)
         return deviation[: self._own_size], precision[: self._own_size]

@@ -44,6 +44,9 @@ FEWEST_LANDMARKS = 0.3
 LOOKAHEAD = 0.8
 """Seconds; a step at rest is forgotten by a factor of about ten in 0.1 s."""
 
+LIVE_ITERATIONS = 3
+"""Gauss-Newton steps of a single frame that follows another: the frames after it go on where it stopped."""
+
 DOUBTFUL_RESIDUAL = 0.06
 """Relative residual that halves a frame's quality, that of `face3d.fit.landmark_fit.REPROJECTION_WARNING`."""
 
@@ -56,19 +59,19 @@ class MotionOptions:
     """How strongly frames are tied together; the defaults are what `track` uses.
 
     Attributes:
-        smoothness: factor on all time constants: 0 fits every frame alone, 1 is calibrated on real clips.
+        smoothness: divides the rates at which a face at rest may drift: near 0 fits every frame alone, 1 is calibrated.
         iterations: Gauss-Newton steps at most.
-        tolerance: a largest change of the standardised unknowns that ends the iteration.
+        tolerance: largest step, in standard deviations that the frame alone leaves, which ends the iteration.
     """
 
     smoothness: float = 1.0
-    iterations: int = 12
-    tolerance: float = 1e-3
+    iterations: int = 8
+    tolerance: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotionState:
-    """All that the frames after a certain frame need to know of it and those before; arrays only, so that it can be stored.
+    """All that later frames need to know of a frame and those before it; numbers and arrays only, to be stored.
 
     Attributes:
         time: seconds, of that frame.
@@ -197,14 +200,14 @@ class MotionFitter:
     ) -> Motion:
         """Fit a stretch of frames at once, each with those before and after it.
 
-        A clip of any length is fitted in chunks: each call gets the frames of a chunk and `lookahead` seconds more, with
-        `keep` the length of the chunk and `start` the `Motion.state` of the chunk before; put together they are what one
-        call over all frames gives, to within a thousandth of what the landmarks can tell.
+        A clip of any length is fitted in chunks: each call gets the frames of a chunk and `lookahead` seconds more,
+        with `keep` the length of the chunk and `start` the `Motion.state` of the chunk before; put together they are
+        what one call over all frames gives, to within a thousandth of an expression.
 
         Args:
             times: seconds, increasing.
-            points: pixels of the original image and relative depth, all N landmarks of the topology, as detected and not
-                smoothed; anything where not valid.
+            points: pixels of the original image and relative depth, all N landmarks of the topology, as detected and
+                not smoothed; anything where not valid.
             curves: expression curves in the order of `curve_names`.
             valid: which frames show the face; all by default. The others are bridged by the prior.
             shots: number of each frame's shot; frames of different shots are not tied together. All one by default.
@@ -228,7 +231,7 @@ class MotionFitter:
             self._first_frames(given, poses, start),
             None if start is None else _end_of(start),
             keep,
-            iterations=options.iterations,
+            iterations=options.iterations if len(given.times) > 1 or start is None else LIVE_ITERATIONS,
             tolerance=options.tolerance,
         )
         return self._motion(given, settled, start, keep)

@@ -2,7 +2,8 @@
 
 Each frame has D unknowns and a Hessian of its own; neighbours are tied by a diagonal precision on their difference. The
 block elimination below is the information form of a Kalman filter forwards and of a Rauch-Tung-Striebel smoother
-backwards (Rauch, Tung, Striebel 1965), so that a chain may be cut anywhere and continued from what the forward pass knows.
+backwards (Rauch, Tung, Striebel 1965), so that a chain may be cut anywhere and continued from what the forward pass
+knows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What the landmarks of many frames say about pose, expression and gaze, as normal equations of each frame.
 
-The detector's errors go together, and most of them stay the same for one person in one clip: what is known of those is
-taken off, and what is left, correlated as it is, weighs the landmarks. Residuals are metres at the head's distance in the
-image plane turned upright with the head, as in `face3d.fit.landmark_problem`; relative depth is left out, of which a head
-of known shape learns nothing.
+The detector's errors go together, and most of them stay the same for one person in one clip: what is known of those
+is taken off, and what is left, correlated as it is, weighs the landmarks. Residuals are metres at the head's distance
+in the image plane turned upright with the head, as in `face3d.fit.landmark_problem`; relative depth is left out, which
+tells a head of known shape little.
 """
 
 from __future__ import annotations
@@ -27,23 +27,24 @@ CONSTANT_SHARE = 0.75
 measured on rendered clips of known heads (0.65 to 0.85)."""
 
 FOLLOWED = (
-    (0, 13, 14, 17, 37, 39, 40, 61, 78, 80, 81, 82, 84, 87, 88, 91, 95, 146, 178, 181)
-    + (185, 191, 267, 269, 270, 291, 308, 310, 311, 312, 314, 317, 318, 321, 324, 375, 402, 405, 409, 415),
+    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)  # outer
+    + (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),  # inner
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 )
 """MediaPipe's lips and eyelids. The shape that they have in the picture is what a viewer compares the head with."""
 
 FOLLOWED_SHARE = 0.2
-"""Factor on the detector's correlated errors in the shape of each of them. Measured over photos of all expressions, strong
-and odd ones too, an opening of the lips is off by 4.7 mm; in speech, most of which repeats, by less than 2."""
+"""Factor on the detector's correlated errors in the shape of each of them. Measured over photos of all expressions,
+strong and odd ones too, an opening of the lips is off by 4.7 mm; in speech, most of which repeats, by less than 2."""
 
 FRAMES_AT_ONCE = 16
 """Frames whose Jacobians are held in memory together."""
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """The unknowns of T frames: `turns` are the rotation matrices of `MOVING_JOINTS`, poses are the head's in the camera."""
+    """The unknowns of T frames: `turns` are rotation matrices of `MOVING_JOINTS`, the poses camera_from_head."""
 
     expression: Float[ndarray, "T E"]
     turns: Float[ndarray, "T K 3 3"]
@@ -108,7 +109,7 @@ class LandmarkEvidence:
         self._sigma = sigma
         frontal = self._sigma_at(np.zeros(1))[0]
         self._root = (1 / frontal).reshape(-1)
-        self._whitened = modes.reshape(len(modes), -1) * self._root * np.sqrt(share)
+        self._whitened = modes.reshape(len(modes), len(self._root)) * self._root * np.sqrt(share)
         self._common = _woodbury(self._whitened)
 
     @property
@@ -238,6 +239,8 @@ def _followed(response: DetectorResponse) -> Float[ndarray, "R N 2"]:
 
 def _woodbury(modes: Float[ndarray, "R P"]) -> Float[ndarray, "R P"]:
     """The v of (1 + modes^T modes)^-1 = 1 - v^T v, in single precision."""
+    if not len(modes):
+        return modes.astype(np.float32)
     inner = np.linalg.cholesky(np.eye(len(modes)) + modes @ modes.T)
     return scipy.linalg.solve_triangular(inner, modes, lower=True).astype(np.float32)
 

@@ -1,7 +1,7 @@
 """The landmarks of one known head in many poses at once: points and how they move, batched over frames.
 
-What `face3d.fit.point_model` does for one frame and a head that is still looked for; here the identity is fixed, so that
-most points are one matrix product for all frames, and only those that jaw or eyes carry are skinned.
+What `face3d.fit.point_model` does for one frame and a head that is still looked for; here the identity is fixed, so
+that most points are one matrix product for all frames, and only those that jaw or eyes carry are skinned.
 
 Dimension letters beside the usual: M points that joints carry, U vertices that those lie on, K moving joints,
 F features of a joint's turn (9).

@@ -22,10 +22,10 @@ SURPRISE_LIMIT = 9.0
 WEAKEST = 1e-6
 """Share of a frame's own say that an unknown has of which nothing at all is known, to keep its place."""
 
-INNER_TOLERANCE = 1e-2
+INNER_TOLERANCE = 0.1
 """Largest standardised change that ends the inner steps."""
 
-INNER_STEPS = 6
+INNER_STEPS = 4
 """Solutions of the chain at most before the landmarks are linearised anew: ties and bounds settle in them."""
 
 
@@ -68,7 +68,7 @@ class ChainEnd:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settled:
-    """The solution: `frames` as given and `trust`, (T,), the weight that each one's landmarks kept, 0 where not valid."""
+    """The solution: `frames` as given, and `trust`, (T,), the weight that landmarks kept, 0 where not valid."""
 
     frames: Frames
     trust: Float[ndarray, " T"]
@@ -149,37 +149,42 @@ class MotionProblem:
         joined: Float[ndarray, " S"],
         known: int,
     ) -> tuple[Float[ndarray, "T D"], Float[ndarray, "D D"], Float[ndarray, " D"]]:
-        """The best step with the landmarks linear and ties and bounds as they are, and what is known of a frame after it."""
+        """The best step with the landmarks linear, and what the frames up to `known` know of it after the step."""
         apart = frame_steps(frames, self.turning)
         expressions = self.bounds.shape[0]
         low, high = (self.bounds[:, side] - frames.expression for side in (0, 1))
         step = np.zeros_like(gradient)
         scale = np.sqrt(np.einsum("tdd->td", hessian))
+        held = np.zeros(step.shape, bool)
+        settled = True
         for _ in range(INNER_STEPS):
             slope = gradient + np.einsum("tde,te->td", hessian, step, optimize=True)
             between = apart + np.diff(step, axis=0)
             ties = self.prior.ties(between, seconds, joined)
-            pull = slope.copy()
-            pull[1:] += ties * between
-            pull[:-1] -= ties * between
-            held = np.zeros(step.shape, bool)
-            now = step[:, :expressions]
-            held[:, :expressions] = ((now <= low) & (pull[:, :expressions] > 0)) | (
-                (now >= high) & (pull[:, :expressions] < 0)
-            )
+            if settled:
+                # What a bound holds is let go only where all others are at their best, else it would be held again.
+                pull = slope.copy()
+                pull[1:] += ties * between
+                pull[:-1] -= ties * between
+                pull, now = pull[:, :expressions], step[:, :expressions]
+                held[:, :expressions] = ((now <= low) & (pull > 0)) | ((now >= high) & (pull < 0))
             solution = solve_chain(hessian, slope, ties, between, held, known)
             moved = step + solution.step
-            moved[:, :expressions] = np.clip(moved[:, :expressions], low, high)
+            now = np.clip(moved[:, :expressions], low, high)
+            stopped = now != moved[:, :expressions]
+            settled = not stopped.any()
+            held[:, :expressions] |= stopped
+            moved[:, :expressions] = now
             change = moved - step
             step = moved
-            if np.abs(change * scale).max() < INNER_TOLERANCE:
+            if settled and np.abs(change * scale).max() < INNER_TOLERANCE:
                 break
         return step, solution.information, solution.gradient + solution.information @ change[known]
 
     def _deviation(self, frames: Frames, expression: Float[ndarray, "T E"]) -> Float[ndarray, "T D"]:
         """Of each frame's unknowns from what is expected."""
         turns = frames.turns[:, list(self.turning)]
-        vectors = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(len(turns), -1)
+        vectors = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(len(turns), 3 * len(self.turning))
         return np.concatenate([frames.expression - expression, vectors, np.zeros((len(turns), 6))], axis=1)
 
     def _moved(self, frames: Frames, step: Float[ndarray, "T D"]) -> Frames:

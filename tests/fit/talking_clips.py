@@ -102,7 +102,9 @@ def look(curves: np.ndarray, names: list[str]) -> np.ndarray:
     return np.stack([0.5 * down, 0.6 * across, np.zeros(len(curves))], axis=1)
 
 
-def detect(model: HeadModel, clip: TalkingClip, response: DetectorResponse, seed: int, noise: float = 1.0) -> np.ndarray:
+def detect(
+    model: HeadModel, clip: TalkingClip, response: DetectorResponse, seed: int, noise: float = 1.0
+) -> np.ndarray:
     """(T, 478, 3) landmarks: projected as the detector sees the head, with errors as it makes them times `noise`."""
     rng = np.random.default_rng(seed)
     points = PointModel.of(model, response.triangles, response.barycentric, held=held_joints(model))
@@ -140,7 +142,9 @@ def _errors(rng: np.random.Generator, times: np.ndarray, still: np.ndarray, coun
     return CONSTANT * rng.normal(size=count) + SLOW * slow + QUICK * rng.normal(size=(len(times), count))
 
 
-def face_landmarks(points: np.ndarray, size: tuple[int, int] = SIZE, curves: dict[str, float] | None = None) -> FaceLandmarks:
+def face_landmarks(
+    points: np.ndarray, size: tuple[int, int] = SIZE, curves: dict[str, float] | None = None
+) -> FaceLandmarks:
     """One frame's landmarks as a detector returns them."""
     return FaceLandmarks(
         points=points,
