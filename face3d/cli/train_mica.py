@@ -121,9 +121,9 @@ class TrainRegressor:
     """How many of the identity's coefficients are foretold; the fit of landmarks looks for 80."""
     width: int = 512
     """Values in each hidden layer."""
-    dropout: float = 0.3
+    dropout: float = 0.4
     """Share of them that a step leaves out."""
-    noise: float = 0.6
+    noise: float = 0.4
     """Standard deviation of what a step adds to the standardised features."""
     learning_rate: float = 2e-3
     """The highest; it rises at first and falls to nothing along a cosine."""

@@ -45,8 +45,8 @@ class RegressorTask:
     features: Path
     components: int = SIZE.components
     width: int = SIZE.width
-    dropout: float = 0.3
-    noise: float = 0.6
+    dropout: float = 0.4
+    noise: float = 0.4
     learning_rate: float = LEARNING_RATE
     weight_decay: float = WEIGHT_DECAY
 
