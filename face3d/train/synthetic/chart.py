@@ -14,8 +14,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float
-from scipy.ndimage import gaussian_filter
+from jaxtyping import Bool, Float
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
 from face3d.train.synthetic.heads import OpenHead, open_head
@@ -59,14 +59,15 @@ class FaceChart:
     Attributes:
         uv: (V, 2) place of each vertex on the map, metres.
         rest: (C, C, 3) rest coordinates of the coarse texels, metres, head frame.
-        covered: (C, C) which texels show skin.
+        covered: (C, C) which texels show skin; `near`: those and the ones around, which blends may reach.
         zones: (Z, C, C) see `ZONES`.
         azimuth: (C, C) degrees around the head's vertical axis, 0 in front, without sign.
     """
 
     uv: Float[np.ndarray, "V 2"]
     rest: Float[np.ndarray, "C C 3"]
-    covered: np.ndarray
+    covered: Bool[np.ndarray, "C C"]
+    near: Bool[np.ndarray, "C C"]
     zones: Float[np.ndarray, "Z C C"]
     azimuth: Float[np.ndarray, "C C"]
 
@@ -96,6 +97,7 @@ def face_chart() -> FaceChart:
         uv=uv,
         rest=rest,
         covered=covered,
+        near=binary_dilation(covered, iterations=3),
         zones=_zones(head, rest).astype(np.float32),
         azimuth=np.degrees(np.abs(np.arctan2(rest[..., 0], rest[..., 2] + 0.075))).astype(np.float32),
     )

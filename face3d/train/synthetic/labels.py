@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -109,13 +110,32 @@ def landmarks_of(
 
 def measurements_of(identity: Float[np.ndarray, " I"]) -> dict[str, float]:
     """The dimensions of the neutral head, metres, by name; `face3d.measure.head_dimensions` gives the same."""
-    head = open_head()
-    neutral = head.vertices(HeadState.neutral(identity))
-    anatomy = {name: torch.from_numpy(place) for name, place in head.anatomy(neutral).items()}
-    sections = {rule.points: torch.from_numpy(head.points(rule.points, neutral)) for rule in TAPE.values()}
+    points, spans, labels = _measured_points()
+    places = points + np.einsum("i,ik->k", np.asarray(identity, dtype=np.float64), spans).reshape(-1, 3)
+    anatomy = {name: torch.from_numpy(places[k]) for k, name in enumerate(labels)}
+    sections, start = {}, len(labels)
+    for rule in TAPE.values():
+        stop = start + len(open_head().arrays.point_sets[rule.points])
+        sections[rule.points] = torch.from_numpy(places[start:stop])
+        start = stop
     lengths = dimensions_from_points(anatomy, sections)
     lengths["pupillary_distance"] = (anatomy["pupil_left"] - anatomy["pupil_right"]).norm()
     return {name: float(value) for name, value in lengths.items()}
+
+
+@lru_cache(maxsize=1)
+def _measured_points() -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "I 3N"], tuple[str, ...]]:
+    """The points that measuring needs on the mean head, how each identity component moves them, labels of the first."""
+    arrays, triangles = open_head().arrays, open_head().triangles
+    sets = [arrays.point_sets[name] for name in ("anatomy", *(rule.points for rule in TAPE.values()))]
+    labels = sets[0].labels
+    assert labels is not None
+    mean = np.concatenate([on_surface(points, triangles, arrays.template.astype(np.float64)) for points in sets])
+    spans = []
+    for component in arrays.identity_basis:
+        moved = component.astype(np.float64)
+        spans.append(np.concatenate([on_surface(points, triangles, moved) for points in sets]).reshape(-1))
+    return mean, np.stack(spans), labels
 
 
 def _set_points(

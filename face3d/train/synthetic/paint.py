@@ -89,7 +89,18 @@ def paint_look(look: Look) -> PaintedLook:
     colours = np.stack([up.lip_colour, up.lid_colour, beard.colour, hair.colour, look.brows.colour])
     lines = np.stack([hair.line, hair.upper])
     _paint_coarse(
-        chart.zones, _heights(), chart.azimuth, noise, shifts, skin_table(), amounts, colours, lines, brow, coarse
+        chart.zones,
+        _heights(),
+        chart.azimuth,
+        noise,
+        shifts,
+        skin_table(),
+        amounts,
+        colours,
+        lines,
+        brow,
+        chart.near,
+        coarse,
     )
     if beard.density > 0:
         _grow_stubble(
@@ -135,11 +146,13 @@ def _ramp(value, low, high):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colours, lines, brow, coarse):  # type: ignore[no-untyped-def]
+def _paint_coarse(zones, heights, azimuths, noise, shifts, table, amounts, colours, lines, brow, painted, coarse):  # type: ignore[no-untyped-def]
     size, wrap = coarse.shape[0], noise.shape[1] - 1
     log_melanin, log_blood = math.log(amounts.melanin), math.log(amounts.blood)
     for row in range(size):
         for column in range(size):
+            if not painted[row, column]:
+                continue
             broad = noise[0, (row + shifts[0, 0]) & wrap, (column + shifts[0, 1]) & wrap]
             middle = noise[1, (row + shifts[1, 0]) & wrap, (column + shifts[1, 1]) & wrap]
             small = noise[2, (row + shifts[2, 0]) & wrap, (column + shifts[2, 1]) & wrap]

@@ -22,7 +22,7 @@ from face3d.train.synthetic.scene import Scene, sample_scene
 
 __all__ = ["Sample", "SyntheticOptions", "render_sample"]
 
-REVISION = 2
+REVISION = 3
 """Of everything that decides what a sample looks like; raised with every change, so that no data set mixes two."""
 SMALLEST, LARGEST = 64, 1024
 _PERSON, _LOOK, _STATE, _SCENE, _OCCLUDER, _NOISE = range(6)

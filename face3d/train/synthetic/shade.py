@@ -12,6 +12,7 @@ import numpy as np
 
 from face3d.render.compiled import compiled
 from face3d.train.synthetic.kinds import (
+    ATTRIBUTES,
     BACKGROUND_CLASS,
     EYE_CLASS,
     GLASSES_CLASS,
@@ -38,9 +39,9 @@ def shade_solid(seen, mesh, frames, focal, painted, person, eyes, eye_turns, clo
     face_id, barycentric, depth = seen
     triangles, kinds, attributes = mesh
     coarse, detail = painted
-    counts = np.empty((4, attributes.shape[1]))
+    counts = np.empty((4, ATTRIBUTES))
     height, width = image.shape[0], image.shape[1]
-    colour, sight = np.empty(3), np.empty(3)
+    colour, sight, albedo, normal = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     kind_of, number = np.empty(4, dtype=np.int64), np.empty(4, dtype=np.int64)
     first_face = np.empty(4, dtype=np.int64)
     depth_of = np.empty(4)
@@ -48,7 +49,25 @@ def shade_solid(seen, mesh, frames, focal, painted, person, eyes, eye_turns, clo
     for row in range(height):
         for column in range(width):
             groups, empty = 0, 0
-            for sample in range(4):
+            face = face_id[2 * row, 2 * column]
+            alone = face == face_id[2 * row, 2 * column + 1]
+            alone = alone and face == face_id[2 * row + 1, 2 * column] and face == face_id[2 * row + 1, 2 * column + 1]
+            alone = alone and face >= 0 and kinds[face] != LEFT_EYE and kinds[face] != RIGHT_EYE
+            if alone:
+                # One triangle fills the pixel, as most do: the same sums, in a quarter of the time.
+                groups = 1
+                kind_of[0], number[0], first_face[0] = kinds[face], 1, face
+                for k in range(ATTRIBUTES):
+                    counts[0, k] = 0.0
+                for corner in range(3):
+                    share = np.float32(0.0)
+                    for sample in range(4):
+                        share += barycentric[2 * row + sample // 2, 2 * column + sample % 2, corner]
+                    share *= np.float32(0.25)
+                    vertex = triangles[face, corner]
+                    for k in range(ATTRIBUTES):
+                        counts[0, k] += share * attributes[vertex, k]
+            for sample in range(0 if groups == 0 else 4, 4):
                 y, x = 2 * row + sample // 2, 2 * column + sample % 2
                 face = face_id[y, x]
                 if face < 0:
@@ -67,14 +86,14 @@ def shade_solid(seen, mesh, frames, focal, painted, person, eyes, eye_turns, clo
                     group = groups
                     groups += 1
                     kind_of[group], depth_of[group], number[group], first_face[group] = kind, z, 0, face
-                    for k in range(attributes.shape[1]):
+                    for k in range(ATTRIBUTES):
                         counts[group, k] = 0.0
                 number[group] += 1
                 group_of[sample] = group
                 for corner in range(3):
                     share = barycentric[y, x, corner]
                     vertex = triangles[face, corner]
-                    for k in range(attributes.shape[1]):
+                    for k in range(ATTRIBUTES):
                         counts[group, k] += share * attributes[vertex, k]
             if groups == 0:
                 continue
@@ -85,22 +104,25 @@ def shade_solid(seen, mesh, frames, focal, painted, person, eyes, eye_turns, clo
                 image[row, column, channel] *= 0.25 * empty
             for group in range(groups):
                 values = counts[group]
-                for k in range(attributes.shape[1]):
+                for k in range(ATTRIBUTES):
                     values[k] /= number[group]
                 kind = kind_of[group]
                 if kind == SKIN:
                     length = math.sqrt(values[0] ** 2 + values[1] ** 2 + values[2] ** 2) + 1e-12
                     values[0], values[1], values[2] = values[0] / length, values[1] / length, values[2] / length
-                    result = skin_point(values, sight, frames[first_face[group]], coarse, detail, person, light, colour)
+                    result = skin_point(
+                        values, sight, frames[first_face[group]], coarse, detail, person, light, albedo, colour
+                    )
                 elif kind in (LEFT_EYE, RIGHT_EYE):
-                    eye_point(values, sight, eye_turns[kind - 1], eyes, light, colour)
+                    eye_point(values, sight, eye_turns[kind - 1], eyes, light, albedo, normal, colour)
                     result = EYE_CLASS
                 else:
-                    result = plain_point(kind, values, sight, noise, cloth, hair, light, colour)
+                    result = plain_point(kind, values, sight, noise, cloth, hair, light, albedo, colour)
+                share = np.float32(1.0) if alone else np.float32(0.25 * number[group])
                 for channel in range(3):
-                    image[row, column, channel] += 0.25 * number[group] * colour[channel]
+                    image[row, column, channel] += share * colour[channel]
                 for sample in range(4):
-                    if group_of[sample] == group:
+                    if alone or group_of[sample] == group:
                         classes[row, column, sample] = result
 
 
@@ -110,11 +132,11 @@ def shade_shell(seen, base_depth, mesh, focal, hair, noise, light, image, classe
     face_id, barycentric, depth = seen
     triangles, kinds, attributes = mesh
     height, width = image.shape[0], image.shape[1]
-    colour, sight, values, albedo = np.empty(3), np.empty(3), np.empty(attributes.shape[1]), np.empty(3)
+    colour, sight, values, albedo = np.empty(3), np.empty(3), np.empty(ATTRIBUTES), np.empty(3)
     for row in range(height):
         for column in range(width):
             number, kind = 0, 0
-            for k in range(attributes.shape[1]):
+            for k in range(ATTRIBUTES):
                 values[k] = 0.0
             for sample in range(4):
                 y, x = 2 * row + sample // 2, 2 * column + sample % 2
@@ -126,11 +148,11 @@ def shade_shell(seen, base_depth, mesh, focal, hair, noise, light, image, classe
                 for corner in range(3):
                     share = barycentric[y, x, corner]
                     vertex = triangles[face, corner]
-                    for k in range(attributes.shape[1]):
+                    for k in range(ATTRIBUTES):
                         values[k] += share * attributes[vertex, k]
             if number == 0:
                 continue
-            for k in range(attributes.shape[1]):
+            for k in range(ATTRIBUTES):
                 values[k] /= number
             length = math.sqrt(values[0] ** 2 + values[1] ** 2 + values[2] ** 2) + 1e-12
             normal = (values[0] / length, values[1] / length, values[2] / length)

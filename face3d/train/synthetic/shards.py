@@ -250,16 +250,15 @@ def _made(
 
 def _make_chunk(chunk: range, options: SyntheticOptions) -> list[tuple[str, bytes]]:
     cv2.setNumThreads(1)
-    members = []
-    for number in chunk:
-        jpeg, segmentation, label = render_encoded(number, options)
-        _, png = cv2.imencode(".png", segmentation, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-        key = f"{number:08d}"
-        for ending, content in zip(
-            _ENDINGS, (jpeg, label_properties(label), label_arrays(label), bytes(png)), strict=True
-        ):
-            members.append((f"{key}.{ending}", content))
-    return members
+    return [member for number in chunk for member in encoded_members(number, options)]
+
+
+def encoded_members(index: int, options: SyntheticOptions) -> list[tuple[str, bytes]]:
+    """Names and bytes of the files of one sample, as they stand in a shard."""
+    jpeg, segmentation, label = render_encoded(index, options)
+    _, png = cv2.imencode(".png", segmentation, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    contents = (jpeg, label_properties(label), label_arrays(label), bytes(png))
+    return [(f"{index:08d}.{ending}", content) for ending, content in zip(_ENDINGS, contents, strict=True)]
 
 
 def _samples_of(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:

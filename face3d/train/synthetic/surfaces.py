@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from face3d.render.compiled import compiled
 from face3d.train.synthetic.kinds import (
     BROW_CLASS,
@@ -32,14 +30,13 @@ __all__ = ["eye_point", "plain_point", "skin_point", "strand_shade"]
 
 
 @compiled
-def skin_point(values, sight, face_frame, coarse, detail, person, light, colour):  # type: ignore[no-untyped-def]
+def skin_point(values, sight, face_frame, coarse, detail, person, light, albedo, colour):  # type: ignore[no-untyped-def]
     """Skin, brows, lips and what is painted on them. Returns the class."""
     size, fine = coarse.shape[0], detail.shape[0]
     u = min(max(values[6], 0.0), size - 1.001)
     v = min(max(values[7], 0.0), size - 1.001)
     i, j = int(v), int(u)
     fv, fu = v - i, u - j
-    albedo = np.empty(3)
     w00, w01, w10, w11 = (1 - fv) * (1 - fu), (1 - fv) * fu, fv * (1 - fu), fv * fu
     for channel in range(3):
         albedo[channel] = (
@@ -92,12 +89,11 @@ def skin_point(values, sight, face_frame, coarse, detail, person, light, colour)
 
 
 @compiled
-def eye_point(values, sight, turn, eyes, light, colour):  # type: ignore[no-untyped-def]
+def eye_point(values, sight, turn, eyes, light, albedo, normal, colour):  # type: ignore[no-untyped-def]
     """An eyeball: white, iris, pupil, the cornea's mirror."""
     x, y, z = values[8], values[9], values[10]
     radius = math.hypot(x, y) if z > 0.0 else 1.0
     iris_radius, pupil_radius, ring, veins = eyes.iris_radius, eyes.pupil_radius, eyes.ring, eyes.veins
-    albedo = np.empty(3)
     inside = 1.0 - smooth(radius, iris_radius - 0.00035, iris_radius + 0.00035)
     pupil = 1.0 - smooth(radius, pupil_radius - 0.0002, pupil_radius + 0.0002)
     angle = math.atan2(y, x)
@@ -116,7 +112,6 @@ def eye_point(values, sight, turn, eyes, light, colour):  # type: ignore[no-unty
         iris *= 1.0 - ring * edge
         albedo[channel] = white + (iris - white) * inside
         albedo[channel] += (0.004 - albedo[channel]) * pupil
-    normal = np.empty(3)
     length = math.sqrt(values[0] ** 2 + values[1] ** 2 + values[2] ** 2) + 1e-12
     for axis in range(3):
         normal[axis] = values[axis] / length
@@ -167,11 +162,10 @@ def strand_shade(across, along, noise, contrast, curl):  # type: ignore[no-untyp
 
 
 @compiled
-def plain_point(kind, values, sight, noise, cloth, hair, light, colour):  # type: ignore[no-untyped-def]
+def plain_point(kind, values, sight, noise, cloth, hair, light, albedo, colour):  # type: ignore[no-untyped-def]
     """Everything that is not skin or eye. Returns the class."""
     length = math.sqrt(values[0] ** 2 + values[1] ** 2 + values[2] ** 2) + 1e-12
     normal = (values[0] / length, values[1] / length, values[2] / length)
-    albedo = np.empty(3)
     for channel in range(3):
         albedo[channel] = values[8 + channel]
     gloss, roughness, result = values[11], 0.5, OTHER_CLASS
