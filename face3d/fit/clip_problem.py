@@ -65,8 +65,8 @@ class ClipProblem(LandmarkProblem):
         cost = self._shared_prior(state, gradient, hessian)
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             projected = self.project_view(state.identity, view, evidence, with_jacobian=True)
-            assert projected.jacobian is not None
             loss, weights, projected = self._with_own_errors(projected, evidence)
+            assert projected.jacobian is not None
             scale = (projected.inverse_sigma * np.sqrt(weights)[:, None]).reshape(-1)
             used = np.flatnonzero(scale > 0)
             rows = projected.jacobian.reshape(len(scale), -1)[np.ix_(used, order)] * scale[used, None]

@@ -25,9 +25,9 @@ TALK = Path(__file__).parent / "data" / "talk_motion.npz"
 SIZE = (1280, 720)
 
 CONSTANT, SLOW, QUICK = 0.75, 0.45, 0.08
-"""Standard deviations of the amounts of the detector's correlated errors in one clip, as seen on rendered clips of known
-heads: what stays, what follows pose and expression within some 0.7 s, and what trembles. In all 0.88 of those between
-photos of different people."""
+"""Standard deviations of the amounts of the detector's correlated errors in one clip, as seen on rendered clips of
+known heads: what stays, what follows pose and expression within some 0.7 s, and what trembles. In all 0.88 of those
+between photos of different people."""
 
 SLOWNESS = 0.7
 """Seconds."""
@@ -73,7 +73,8 @@ def talking_clip(model: HeadModel, seed: int, *, still: slice | None = None, fra
     place = np.array([0.03, 0.015, 0.03]) * np.sin(2 * np.pi * times[:, None] / [5.0, 3.5, 7.0] + phase)
     pose = np.tile(np.eye(4), (len(times), 1, 1))
     pose[:, :3, :3] = np.diag([1.0, -1.0, -1.0]) @ Rotation.from_rotvec(turning).as_matrix()
-    pose[:, :3, 3] = place + [0, 0, distance]
+    pose[:, :3, 3] = place
+    pose[:, 2, 3] += distance
     if still is not None:
         for values in (curves, gaze, pose):
             values[still] = values[still.start]

@@ -14,7 +14,8 @@ from tests.fit.talking_clips import TalkingClip, aligned, detect, talking_clip, 
 from tests.head.golden import FLAME, GOLDEN
 
 STILL = slice(60, 90)
-EXACT = MotionOptions(tolerance=1e-4, iterations=15)
+AS_TRACKED = MotionOptions()
+EXACT = MotionOptions(tolerance=1e-3, iterations=20)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def motion(head: HeadModel, clip: TalkingClip, points: np.ndarray) -> Motion:
     return fitter(head, clip).fit(clip.times, points)
 
 
-def fitter(head: HeadModel, clip: TalkingClip, options: MotionOptions = MotionOptions()) -> MotionFitter:
+def fitter(head: HeadModel, clip: TalkingClip, options: MotionOptions = AS_TRACKED) -> MotionFitter:
     return MotionFitter(head, clip.identity, clip.intrinsics, options=options)
 
 
@@ -65,8 +66,10 @@ def test_a_known_head_is_followed_through_the_detectors_errors(head, clip, point
     assert np.median(turned_by(motion, clip)) < 2.0
     assert motion.valid.all()
     assert np.median(motion.residual) < 0.035
-    assert (motion.expression >= 0).all() and (motion.expression <= 1).all()
-    assert (motion.jaw == 0).all() and (motion.neck == 0).all()
+    assert (motion.expression >= 0).all()
+    assert (motion.expression <= 1).all()
+    assert not motion.jaw.any()
+    assert not motion.neck.any()
 
 
 def test_a_still_face_is_still(head, clip, motion) -> None:
@@ -121,7 +124,7 @@ def test_chunks_with_lookahead_equal_the_whole(head, clip, points) -> None:
     assert len(first.expression) == 40
     for name in ("expression", "eyes", "camera_from_head"):
         joined = np.concatenate([getattr(first, name), getattr(second, name)])
-        assert np.abs(joined - getattr(whole, name)).max() < 1e-2
+        assert np.abs(joined - getattr(whole, name)).max() < 2e-3
 
 
 def test_a_gap_is_bridged_and_marked(head, clip, points, motion) -> None:
@@ -132,7 +135,8 @@ def test_a_gap_is_bridged_and_marked(head, clip, points, motion) -> None:
     found = fitter(head, clip).fit(clip.times, holed, valid=valid)
     assert (found.valid == valid).all()
     assert np.isnan(found.residual[30:36]).all()
-    assert (found.quality[30:36] < 0.5).all() and found.quality[32] < found.quality[30]
+    assert (found.quality[30:36] < 0.5).all()
+    assert found.quality[32] < found.quality[30]
     assert np.median(turned_by(found, clip)[30:36]) < 5
     far = np.r_[0:25, 41:90]
     assert np.abs(found.expression[far] - motion.expression[far]).max() < 0.05
