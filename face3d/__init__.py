@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from face3d.media import Photo
     from face3d.reconstruct import reconstruct
     from face3d.reconstruction import Reconstruction
+    from face3d.track import track
+    from face3d.track_result import Track
 
 __version__ = "0.1.0"
 
@@ -33,9 +35,11 @@ _HOME_OF = {
     "HeadModel": "face3d.head",
     "Photo": "face3d.media",
     "Reconstruction": "face3d.reconstruction",
+    "Track": "face3d.track_result",
     "align": "face3d.align",
     "load_head": "face3d.head",
     "reconstruct": "face3d.reconstruct",
+    "track": "face3d.track",
 }
 
 __all__ = [
@@ -46,10 +50,12 @@ __all__ = [
     "HeadModel",
     "Photo",
     "Reconstruction",
+    "Track",
     "__version__",
     "align",
     "load_head",
     "reconstruct",
+    "track",
 ]
 
 

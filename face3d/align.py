@@ -18,21 +18,24 @@ from filelock import FileLock, Timeout
 from jaxtyping import UInt8
 
 from face3d import assets
-from face3d.alignment import MARKER, AlignedFile, Results, check_formats, remove_left_over
+from face3d.alignment import MARKER, OWN_FILES, AlignedFile, Results, check_formats
 from face3d.assets import LicencePolicy
 from face3d.detector_pool import DetectorPool, worker_count
 from face3d.errors import ArgumentError, Face3DError, InputError, OutputError
-from face3d.export.result_folder import ResultFolders, ResultNames
+from face3d.export.result_folder import ResultFolders, ResultNames, remove_left_over
 from face3d.failures import Failure, Failures
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
 from face3d.landmarks.crop_choice import crops_named
 from face3d.landmarks.detector import Sighting
+from face3d.landmarks.recognition import OpenRecognition
 from face3d.landmarks.smoothing import OneEuro
 from face3d.landmarks.video import FaceTrack, track_landmarks
 from face3d.media import Photo, read_image
 from face3d.media.given_image import Image, as_photo, name_of
 from face3d.media.listing import is_video_name, media_in
 from face3d.media.video import VideoFrame, open_video
+from face3d.progress import bar
+from face3d.recognition import recognition_at_hand
 
 __all__ = ["VideoPart", "align", "align_to_folder"]
 
@@ -74,6 +77,8 @@ def align(
 ) -> list[FaceLandmarks]:
     """Find the landmarks of every face in photos, folders of them, and videos.
 
+    Where MobileFaceNet's file is stored and `licence` allows it, people in videos are known again by it.
+
     Args:
         images: paths of photos, videos or folders, RGB arrays, or `Photo`s.
         detector: what finds the landmarks.
@@ -99,19 +104,24 @@ def align(
     part = video or VideoPart()
     assets.require_licence(detector_assets(detector, progress=progress), licence)
     opening = partial(open_detector, detector, device=device)
+    recognition = recognition_at_hand(licence, device=device)
     failures = Failures(on_failure)
     items = list(_expanded(images, failures))
     found: list[FaceLandmarks] = []
-    with DetectorPool(opening, worker_count(workers, len(items))) as pool, _bar(progress, len(items)) as advance:
+    with (
+        DetectorPool(opening, worker_count(workers, len(items))) as pool,
+        bar(progress, "aligning", len(items)) as advance,
+    ):
 
         def work(item: Image) -> list[FaceLandmarks]:
             if isinstance(item, (str, Path)) and is_video_name(Path(item)):
-                tracks, _, _ = _read_video(Path(item), pool.detector(), part, pool.check)
+                follow = None if recognition is None else recognition.open
+                tracks, _, _ = _read_video(Path(item), pool.detector(), part, pool.check, follow)
                 return [face for track in tracks for face in track.faces(str(item))]
             return _read_photo(as_photo(item), pool.detector())
 
         for item, faces in pool.in_order(items, work, name_of):
-            advance()
+            advance(1)
             with failures.of(name_of(item)):
                 found += _or_raise(faces)
     return found
@@ -162,22 +172,32 @@ def align_to_folder(
         "crops": sorted({name for name, _ in cutters}),
         "video": asdict(part),
     }
+    recognition = recognition_at_hand(licence, device=device)
     results = Results(
-        ResultFolders(Path(out), marker=MARKER), tuple(formats), tuple(cutters), settings, [asdict(use) for use in uses]
+        ResultFolders(Path(out), marker=MARKER),
+        tuple(formats),
+        tuple(cutters),
+        settings,
+        [asdict(use) for use in uses],
+        None if recognition is None else asdict(recognition.use),
     )
+    follow = None if recognition is None else recognition.open
     opening = partial(open_detector, detector, device=device)
     failures, names = Failures(on_failure), ResultNames()
     with _only_run(Path(out)):
-        remove_left_over(Path(out))
+        remove_left_over(Path(out), OWN_FILES)
         files = list(_files_of(inputs, failures, Path(out)))
         named = ((file, results.claim_name(file, names)) for file in files)
-        with DetectorPool(opening, worker_count(workers, len(files))) as pool, _bar(progress, len(files)) as advance:
+        with (
+            DetectorPool(opening, worker_count(workers, len(files))) as pool,
+            bar(progress, "aligning", len(files)) as advance,
+        ):
 
             def work(item: tuple[Path, str]) -> AlignedFile:
-                return results.earlier(*item) or _align_file(*item, results, pool, part)
+                return results.earlier(*item) or _align_file(*item, results, pool, part, follow)
 
             for (file, _), result in pool.in_order(named, work, lambda item: str(item[0])):
-                advance()
+                advance(1)
                 with failures.of(str(file)):
                     if isinstance(result, Face3DError):
                         raise result
@@ -185,10 +205,12 @@ def align_to_folder(
                     yield result
 
 
-def _align_file(file: Path, name: str, results: Results, pool: DetectorPool, part: VideoPart) -> AlignedFile:
+def _align_file(
+    file: Path, name: str, results: Results, pool: DetectorPool, part: VideoPart, recognition: OpenRecognition | None
+) -> AlignedFile:
     """Find the landmarks of one file and write its folder."""
     if is_video_name(file):
-        tracks, frames, warnings = _read_video(file, pool.detector(), part, pool.check)
+        tracks, frames, warnings = _read_video(file, pool.detector(), part, pool.check, recognition)
 
         def faces() -> Iterator[FaceLandmarks]:
             return (face for track in tracks for face in track.faces(str(file)))
@@ -212,7 +234,11 @@ def _read_photo(photo: Photo, detector: Detector) -> list[FaceLandmarks]:
 
 
 def _read_video(
-    file: Path, detector: Detector, part: VideoPart, check: Callable[[], None]
+    file: Path,
+    detector: Detector,
+    part: VideoPart,
+    check: Callable[[], None],
+    recognition: OpenRecognition | None,
 ) -> tuple[list[FaceTrack], int, list[str]]:
     """The tracks of a video, how many frames were read, and what was wrong with it."""
     read = 0
@@ -223,7 +249,7 @@ def _read_video(
         check()
 
     with open_video(file, start=part.start, end=part.end, every=part.every) as video:
-        tracks = track_landmarks(video, detector, smoothing=part.smoothing, on_frame=count)
+        tracks = track_landmarks(video, detector, smoothing=part.smoothing, on_frame=count, recognition=recognition)
     if not read:
         raise InputError(f"{file}: ends before {part.start:g} s; choose an earlier start")
     return tracks, read, video.warnings
@@ -275,18 +301,3 @@ def _only_run(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _bar(shown: bool, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, if it is to be shown; gives what moves it on by one file."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("aligning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("aligning", total=total)
-        yield lambda: progress.advance(task)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from face3d.landmarks.detector import FaceLandmarks, Sighting
 from face3d.landmarks.topologies import convert_points
 from face3d.media import write_image
 
-__all__ = ["FORMATS", "MARKER", "AlignedFile", "Results", "check_formats", "remove_left_over"]
+__all__ = ["FORMATS", "MARKER", "OWN_FILES", "AlignedFile", "Results", "check_formats"]
 
 MARKER = "alignment.json"
 """In every result folder, written last: what was done with which file."""
@@ -33,12 +32,10 @@ FORMATS = ("json", "csv", "npz", "pts")
 
 SCHEMA_VERSION = 1
 
-_LEFT_BY_A_KILL = re.compile(r".+\.[a-z0-9_]{8}\.partial")
-"""The names that `ResultFolders` gives to folders while it writes them."""
-
-_OWN_FILES = re.compile(
+OWN_FILES = re.compile(
     r"landmarks(_smoothed)?\.(json|csv|npz)|alignment\.json|.*\.pts|.*\.png|pts|crops|\..*\.partial"
 )
+"""All that a result folder may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +81,7 @@ class Results:
         crops: to cut out of each face; in videos by the smoothed points, so that they do not tremble.
         settings: what a result depends on beside its file; a later run keeps what was made with the same.
         assets: the model files in use, for the record.
+        recognition: the model file by which people in videos are known again, if any.
     """
 
     folders: ResultFolders
@@ -91,6 +89,7 @@ class Results:
     crops: tuple[NamedCrop, ...]
     settings: Mapping[str, Any]
     assets: Sequence[Mapping[str, Any]]
+    recognition: Mapping[str, Any] | None = None
 
     def claim_name(self, file: Path, names: ResultNames) -> str:
         """The folder of a file: named by its stem, and none that holds another file's result of an earlier run."""
@@ -107,7 +106,7 @@ class Results:
         folder = self.folders.path_of(name)
         done = _marker_of(folder)
         try:
-            if done is None or done["file"] != _identity(file) or done["settings"] != dict(self.settings):
+            if done is None or done["file"] != _identity(file) or done["settings"] != self._settings_of(done["frames"]):
                 return None
             warnings = tuple(map(str, done["warnings"]))
             return AlignedFile(name, str(file), folder, int(done["people"]), done["frames"], True, warnings)
@@ -200,6 +199,16 @@ class Results:
                 for kind, cut in self.crops:
                     write_image(folder / f"{kind}_{_frame_name(face)}.png", cut(pixels, placed))
 
+    def _settings_of(self, frames: int | None) -> dict[str, Any]:
+        """What the result of a photo, or of a video of so many frames, depends on."""
+        if frames is None or self.recognition is None:
+            return dict(self.settings)
+        return {**self.settings, "recognition": self.recognition["name"]}
+
+    def _assets_of(self, frames: int | None) -> list[Mapping[str, Any]]:
+        """What the result of a photo, or of a video of so many frames, was made with."""
+        return [*self.assets] if frames is None or self.recognition is None else [*self.assets, self.recognition]
+
     def _write_marker(self, folder: Path, file: Path, result: AlignedFile) -> None:
         """Write, last, what tells a later run that the folder is complete."""
         document = {
@@ -208,19 +217,10 @@ class Results:
             "people": result.people,
             "frames": result.frames,
             "warnings": list(result.warnings),
-            "assets": list(self.assets),
-            "settings": dict(self.settings),
+            "assets": self._assets_of(result.frames),
+            "settings": self._settings_of(result.frames),
         }
         (folder / MARKER).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def remove_left_over(out: Path) -> None:
-    """Remove what a killed run left half written; only folders that hold nothing but this job's files."""
-    for entry in out.iterdir():
-        if not (_LEFT_BY_A_KILL.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink()):
-            continue
-        if all(_OWN_FILES.fullmatch(child.name) for child in entry.iterdir()):
-            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _identity(file: Path) -> dict[str, Any]:

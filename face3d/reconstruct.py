@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 
 from face3d import assets
@@ -25,15 +24,15 @@ from face3d.export.mesh import Unit
 from face3d.export.mica import check_mica_head
 from face3d.export.result_folder import ResultFolders, ResultNames
 from face3d.failures import Failure, Failures
-from face3d.fit import Fit, FitOptions, Observation, PhotometricFit, fit_landmarks, fit_photometric
+from face3d.fit import FitOptions, Observation, PhotometricFit, fit_landmarks, fit_photometric
 from face3d.fit.light import photo_light
 from face3d.head import HeadModel, load_head
-from face3d.head.flame import require_flame
 from face3d.identity import FaceEncoder, SamePersonCheck, encoder_assets
-from face3d.identity.person import IdentityNetwork, check_identity, open_identity
+from face3d.identity.person import IdentityNetwork, IdentitySource, check_identity, open_identity
 from face3d.identity.same_person import check_same_person, find_person, open_check, tell_others
+from face3d.job import check_device, check_meshes, check_pupillary_distance, head_use, measured
 from face3d.landmarks import Detector, DetectorName, FaceLandmarks, detector_assets, open_detector
-from face3d.measure import CALLIPER, Measurement, measure_head
+from face3d.measure import CALLIPER
 from face3d.media import Photo
 from face3d.media.given_image import Image, as_photo, name_of
 from face3d.reconstruction import FOLDER_FORMATS, MESH_FORMATS, Reconstruction, write_reconstruction
@@ -41,9 +40,6 @@ from face3d.render.texture import PosedPhoto, bake_texture
 from face3d.report import ResultIndex, check_pictures
 
 __all__ = ["Failure", "reconstruct"]
-
-PLAUSIBLE_PUPILLARY_DISTANCE = (0.03, 0.1)
-"""Metres; people are 40 to 80 mm. Outside, the number is in another unit."""
 
 LONGEST_DISTANCE = 0.5
 """Metres between any two points of a head."""
@@ -65,7 +61,7 @@ def reconstruct(
     images: Sequence[Image],
     *,
     head: str | Path = "open",
-    identity: Literal["auto", "fit", "mica"] = "auto",
+    identity: IdentitySource = "auto",
     identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
     same_person: bool = False,
@@ -91,8 +87,10 @@ def reconstruct(
     Args:
         images: paths, RGB arrays or `Photo`s.
         head: "open", "flame", "mica" (the FLAME inside of your mica.tar), or the path of a head file.
-        identity: "fit" finds the person by fitting the head to landmarks; "mica" takes the person that MICA's network
-            sees (FLAME heads, with your mica.tar) and only the rest from landmarks; "auto" takes the best there is.
+        identity: "fit" finds the person by fitting the head to landmarks; "regressor" also by what face3d's own network
+            foretells of a face that MobileFaceNet has seen (the open head); "auto" does that where MobileFaceNet's file
+            is stored and `licence` allows it; "mica" takes the person that MICA's network sees (FLAME heads, with your
+            mica.tar) and only the rest from landmarks.
         identity_weight: with "mica", lets landmarks change the person: 1 trusts the network as far as its published
             errors say, larger numbers more; None leaves the person exactly as the network sees it.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with the user's own weights).
@@ -137,15 +135,12 @@ def reconstruct(
     model = load_head(head).to(device)
     if "mica" in formats:
         check_mica_head(model)
-    uses = (_head_use(head, model), *detector_assets(detector, progress=progress))
-    if identity == "mica":
-        require_flame(model, "MICA foretells")
-        uses = tuple(dict.fromkeys((*uses, assets.use_of(assets.obtain("mica")))))
+    uses = (head_use(head, model), *detector_assets(detector, progress=progress))
     assets.require_licence(uses, licence)
-    network = open_identity(identity, identity_weight, model, device=device)
     encoder = open_check(same_person_check, licence, device=device) if same_person and len(images) > 1 else None
-    if encoder is not None:
-        uses = (*uses, *encoder_assets(encoder.name))
+    network = open_identity(identity, identity_weight, model, licence=licence, device=device, encoder=encoder)
+    uses += () if encoder is None else encoder_assets(encoder.name)
+    uses = tuple(dict.fromkeys(uses if network is None else (*uses, *network.assets)))
     options = FitOptions(pupillary_distance=pupillary_distance, known_distances=_ends_of(known_distances or {}))
     failures = Failures(on_failure)
     names = ResultNames()
@@ -246,7 +241,7 @@ def _fit_person(
     except InputError as error:
         raise InputError(f"{', '.join(sighting.photo.name for sighting in person)}: {error}") from error
     fitted = time.perf_counter()
-    measurements = _measured(model, fit)
+    measurements = measured(model, fit.identity, fit.identity_covariance)
     seconds = {"fit": fitted - start, "measure": time.perf_counter() - fitted}
     for index, sighting in enumerate(person):
         stem = sighting.photo.path.stem if sighting.photo.path else "image"
@@ -273,16 +268,6 @@ def _fit_person(
                 warnings=(*sighting.warnings, *fit.warnings, *(network.warnings if network else ())),
             ),
         )
-
-
-def _measured(model: HeadModel, fit: Fit) -> dict[str, Measurement]:
-    """Every measurement that the head's anatomical points allow; none for a head without them."""
-    if "anatomy" not in model.point_sets:
-        return {}
-    identity, covariance = (
-        torch.as_tensor(values).to(model.template) for values in (fit.identity, fit.identity_covariance)
-    )
-    return measure_head(model, identity, covariance=covariance)
 
 
 def _textured(
@@ -323,34 +308,14 @@ def _written(
     return replace(result, folder=folders.path_of(result.name))
 
 
-def _head_use(head: str | Path, model: HeadModel) -> AssetUse:
-    if head == "open":
-        return assets.open_head_use()
-    added = assets.stored(head) if head in ("flame", "mica") else None
-    return assets.use_of(added) if added else assets.use_of_own_head(model.name, model.licence, Path(head))
-
-
 def _check_arguments(
     images: Sequence[Image], formats: Sequence[str], unit: Unit, device: str, pupillary_distance: float | None
 ) -> None:
     if isinstance(images, (str, Path)) or not len(images):
         raise ArgumentError("give a list of one or more photos")
-    known = (*MESH_FORMATS, *FOLDER_FORMATS)
-    if unknown := [name for name in formats if name not in known]:
-        raise ArgumentError(f"no mesh format is named {', '.join(unknown)}; there are {', '.join(known)}")
-    if unit not in ("m", "mm"):
-        raise ArgumentError(f"the unit is m or mm, not {unit!r}")
-    low, high = PLAUSIBLE_PUPILLARY_DISTANCE
-    if pupillary_distance is not None and not low <= pupillary_distance <= high:
-        raise ArgumentError(
-            f"a pupillary distance of {pupillary_distance * 1000:g} mm is no person's; give one between "
-            f"{low * 1000:g} and {high * 1000:g} mm"
-        )
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ArgumentError(f"the device {device!r} cannot be used here ({reason}); try cpu") from error
+    check_meshes(formats, (*MESH_FORMATS, *FOLDER_FORMATS), unit)
+    check_pupillary_distance(pupillary_distance)
+    check_device(device)
 
 
 def _ends_of(known_distances: Mapping[str, float]) -> dict[tuple[str, str], float]:

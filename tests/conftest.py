@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from face3d import assets
 from face3d.errors import AssetError
 from face3d.landmarks import MediaPipeDetector
 
@@ -113,6 +115,31 @@ def download_files(requirement: str, kind: tuple[str, str], folder: Path, suffix
 def _keep_file(name: str, content: bytes, folder: Path, suffixes: tuple[str, ...]) -> None:
     if name.endswith(suffixes) and "/docs/" not in name:
         (folder / Path(name).name).write_bytes(content)
+
+
+@pytest.fixture(scope="session")
+def mobilefacenet_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real file, fetched once into pytest's cache; never in the store that the other tests see."""
+    cache = request.config.cache
+    assert cache is not None
+    path = Path(cache.mkdir("mobilefacenet")) / "MobileFaceNet.tflite"
+    if not path.exists():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FACE3D_HOME", str(tmp_path_factory.mktemp("mobilefacenet-home")))
+            try:
+                fetched = assets.fetch("mobilefacenet", progress=False)
+            except AssetError as error:
+                pytest.skip(f"MobileFaceNet cannot be fetched: {error}")
+            shutil.copyfile(fetched.path, path.with_suffix(".partial"))
+        path.with_suffix(".partial").replace(path)
+    return path
+
+
+@pytest.fixture
+def stored_mobilefacenet(mobilefacenet_file: Path) -> Iterator[Path]:
+    """The real file in the store, for one test."""
+    yield assets.add("mobilefacenet", [mobilefacenet_file]).path
+    shutil.rmtree(assets.folder_of("mobilefacenet"))
 
 
 @pytest.fixture(scope="session")

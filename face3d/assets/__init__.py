@@ -9,7 +9,7 @@ from pathlib import Path
 
 from face3d.assets.add import add
 from face3d.assets.fetch import fetch, missing
-from face3d.assets.licences import AssetUse, LicencePolicy, is_open, require_licence, use_of
+from face3d.assets.licences import AssetUse, LicencePolicy, is_open, require_licence, use_at_hand, use_of
 from face3d.assets.members import StoredMember, obtain_members
 from face3d.assets.open_head import open_head_path, open_head_use, use_of_own_head
 from face3d.assets.storage import StoredAsset, asset_named, folder_of, home, stored, verify
@@ -44,6 +44,7 @@ __all__ = [
     "read_torch_file",
     "require_licence",
     "stored",
+    "use_at_hand",
     "use_of",
     "use_of_own_head",
     "verify",

@@ -10,7 +10,7 @@ import numpy as np
 from face3d.assets.licences import is_open
 from face3d.assets.storage import StoredAsset, asset_named, locked, sha256_of, store
 from face3d.assets.table import Asset, Member
-from face3d.assets.torch_file import read_torch_file
+from face3d.assets.torch_file import check_checksums, read_torch_file
 from face3d.errors import ArgumentError, CorruptAssetError, Face3DError, InputError
 
 __all__ = ["add"]
@@ -131,6 +131,8 @@ def check_content(asset: Asset, path: Path, companions: Mapping[str, Path]) -> N
         raise CorruptAssetError(f"{path} is not a {' or '.join(asset.suffixes)} file, as {asset.name} is")
     if path.stat().st_size == 0:
         raise CorruptAssetError(f"{path} is empty; get it from {asset.obtained}")
+    if path.suffix.lower() in _TORCH_SUFFIXES:
+        check_checksums(path)
     if asset.sha256 is not None:
         if sha256_of(path) != asset.sha256:
             raise CorruptAssetError(f"{path} is not {asset.file}: its SHA-256 differs; get it from {asset.obtained}")

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from face3d.assets.storage import StoredAsset
+from face3d.assets.storage import StoredAsset, stored
 from face3d.assets.table import Commercial
 from face3d.errors import LicenceError
 
-__all__ = ["AssetUse", "LicencePolicy", "is_open", "require_licence", "use_of"]
+__all__ = ["AssetUse", "LicencePolicy", "is_open", "require_licence", "use_at_hand", "use_of"]
 
 LicencePolicy: TypeAlias = Literal["any", "open"]
 
@@ -58,6 +58,19 @@ def use_of(found: StoredAsset) -> AssetUse:
     """The record of using a stored asset."""
     main_hash = next(iter(found.hashes.values()))
     return AssetUse(found.asset.name, found.asset.role, found.licence, found.commercial, main_hash)
+
+
+def use_at_hand(name: str, policy: LicencePolicy) -> AssetUse | None:
+    """The record of using an asset that a job does well to have but can do without; it is not fetched.
+
+    Returns:
+        None if it is not stored, or if the policy rules it out.
+
+    Raises:
+        CorruptAssetError: the store's record of it cannot be read.
+    """
+    found = stored(name)
+    return None if found is None or (policy == "open" and found.commercial != "yes") else use_of(found)
 
 
 def require_licence(uses: Iterable[AssetUse], policy: LicencePolicy) -> None:

@@ -17,6 +17,7 @@ from face3d.cli.demo import Demo
 from face3d.cli.doctor import Doctor
 from face3d.cli.evaluate import Evaluate
 from face3d.cli.reconstruct import Reconstruct
+from face3d.cli.track import Track
 from face3d.cli.train import Train
 from face3d.errors import ArgumentError, Face3DError
 
@@ -24,6 +25,7 @@ __all__ = ["main", "run"]
 
 Command: TypeAlias = (
     Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Track, subcommand("track")]
     | Annotated[Align, subcommand("align")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Train, subcommand("train")]
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = tyro.cli(
         Command,
         prog="face3d",
-        description="Photos of a person become a metric, animatable 3D head.",
+        description="Photos and videos of a person become a metric, animatable 3D head.",
         args=arguments,
         config=(OmitArgPrefixes, OmitSubcommandPrefixes, FlagCreatePairsOff),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from face3d.cli.options import CommonOptions, finish, libraries_kept_quiet
+from face3d.cli.options import CommonOptions, finish, libraries_kept_quiet, names_in
 
 if TYPE_CHECKING:
     from face3d.alignment import AlignedFile
@@ -75,8 +75,8 @@ class Align:
             files += align_to_folder(
                 self.inputs,
                 out,
-                formats=_names(self.formats),
-                crops=_names(self.crop),
+                formats=names_in(self.formats),
+                crops=names_in(self.crop),
                 detector=self.detector,
                 video=VideoPart(self.start, self.end, self.every, smoothing),
                 licence=self.licence,
@@ -90,10 +90,6 @@ class Align:
             write_whole(out / "align.json", lambda file: file.write(text.encode()))
         finish(self.common, document, _summary(out, files, len(failures)))
         return 1 if failures else 0
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _document(files: list[AlignedFile], failures: list[Failure]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from face3d.errors import Face3DError, OutputError
+from face3d.errors import ArgumentError, Face3DError, OutputError
 
-__all__ = ["CommonOptions", "finish", "libraries_kept_quiet"]
+__all__ = ["CommonOptions", "finish", "intrinsics_in", "libraries_kept_quiet", "names_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,23 @@ class CommonOptions:
     def shows_progress(self) -> bool:
         """Whether a progress bar would reach a person."""
         return not self.quiet and sys.stderr.isatty()
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of a list that was typed with commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def intrinsics_in(text: str | None) -> tuple[float, ...] | None:
+    """The numbers that `--intrinsics` was given, if it was.
+
+    Raises:
+        ArgumentError: they are no numbers.
+    """
+    try:
+        return None if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentError(f"--intrinsics is four numbers fx,fy,cx,cy, not {text!r}") from None
 
 
 def finish(common: CommonOptions, document: Any, text: str, *, write_out: bool = False) -> None:

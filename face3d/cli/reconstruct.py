@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from face3d.cli.options import CommonOptions, finish, libraries_kept_quiet
+from face3d.cli.options import CommonOptions, finish, intrinsics_in, libraries_kept_quiet, names_in
 from face3d.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class Reconstruct:
     """Image files."""
     head: Annotated[str, arg(metavar="open|flame|mica|PATH")] = "open"
     """The head model: the open one that ships, your FLAME, the FLAME inside of your mica.tar, or a head file."""
-    identity: Literal["auto", "fit", "mica"] = "auto"
-    """How the person is found: auto takes the best there is; fit fits the head to the landmarks; mica takes what MICA's
-    network sees (FLAME heads, with your mica.tar) and only the rest from landmarks."""
+    identity: Literal["auto", "fit", "regressor", "mica"] = "auto"
+    """How the person is found: fit fits the head to the landmarks; regressor also uses what face3d's own network
+    foretells of a face that MobileFaceNet has seen; auto does so where that file is stored and --licence allows it;
+    mica takes what MICA's network sees (FLAME heads, with your mica.tar) and only the rest from landmarks."""
     identity_weight: Annotated[float | None, arg(metavar="FACTOR")] = None
     """With mica, let landmarks change the person: 1 trusts the network as far as its published errors say."""
     detector: Literal["mediapipe", "fan", "dlib"] = "mediapipe"
@@ -73,12 +74,12 @@ class Reconstruct:
             identity=self.identity,
             identity_weight=self.identity_weight,
             detector=self.detector,
-            formats=tuple(name.strip() for name in self.formats.split(",") if name.strip()),
+            formats=names_in(self.formats),
             unit=self.unit,
-            pictures=tuple(name.strip() for name in self.pictures.split(",") if name.strip()),
+            pictures=names_in(self.pictures),
             pupillary_distance=None if self.pupillary_distance is None else self.pupillary_distance / 1000,
             known_distances=dict(_known_distance(text) for text in self.known_distance),
-            intrinsics=None if self.intrinsics is None else _numbers(self.intrinsics),
+            intrinsics=intrinsics_in(self.intrinsics),
             fov=self.fov,
             same_person=self.same_person,
             same_person_check=self.same_person_check,
@@ -148,10 +149,3 @@ def _known_distance(text: str) -> tuple[str, float]:
         return name.strip(), float(value)
     except ValueError:
         raise ArgumentError(f"--known-distance is a name and metres, as biocular_width=0.092, not {text!r}") from None
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ArgumentError(f"--intrinsics is four numbers fx,fy,cx,cy, not {text!r}") from None

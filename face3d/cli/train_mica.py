@@ -24,9 +24,9 @@ class LoopOptions:
     steps: int | None = None
     """Steps to train; mica: 160000 by default."""
     epochs: float | None = None
-    """Instead of steps: how often to go through the data; regressor: 20 by default, spectre: 6."""
+    """Instead of steps: how often to go through the data; regressor: 40 by default, spectre: 6."""
     batch_size: int | None = None
-    """Samples of a step, over all processes together. mica: persons, 8 by default; regressor: faces, 256; spectre:
+    """Samples of a step, over all processes together. mica: persons, 8 by default; regressor: faces, 512; spectre:
     clips, 1."""
     processes: int = 1
     """On cuda one GPU each; on a CPU they share the work."""
@@ -118,15 +118,17 @@ class TrainRegressor:
 
     features: Annotated[Path, arg(metavar="FILE")]
     """A .npz, or a folder of .npy files, with features (N, D), identity (N, I) and split (N,): 1 where held out."""
+    components: int = 80
+    """How many of the identity's coefficients are foretold; the fit of landmarks looks for 80."""
     width: int = 512
     """Values in each hidden layer."""
-    layers: int = 2
-    """Hidden layers."""
-    dropout: float = 0.1
+    dropout: float = 0.4
     """Share of them that a step leaves out."""
-    learning_rate: float = 1e-3
-    """At the beginning; it falls to nothing along a cosine."""
-    weight_decay: float = 1e-4
+    noise: float = 0.4
+    """Standard deviation of what a step adds to the standardised features."""
+    learning_rate: float = 2e-3
+    """The highest; it rises at first and falls to nothing along a cosine."""
+    weight_decay: float = 0.05
     """AdamW's."""
     loop: LoopOptions = field(default_factory=LoopOptions)
     common: CommonOptions = field(default_factory=CommonOptions)
@@ -137,9 +139,10 @@ class TrainRegressor:
 
         task = regressor_task.RegressorTask(
             features=self.features,
+            components=self.components,
             width=self.width,
-            layers=self.layers,
             dropout=self.dropout,
+            noise=self.noise,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from face3d.errors import OutputError
 
-__all__ = ["ResultFolders", "ResultNames"]
+__all__ = ["PARTIAL", "ResultFolders", "ResultNames", "remove_left_over"]
 
 PARTIAL = ".partial"
 LONGEST_NAME = 200
@@ -107,6 +108,22 @@ class ResultFolders:
             earlier.rename(final)
             raise
         shutil.rmtree(earlier, ignore_errors=True)
+
+
+def remove_left_over(out: Path, own_files: re.Pattern[str], *, stem: str | None = None) -> None:
+    """Remove what a killed run of a job left half written; only folders that hold nothing but the job's files.
+
+    Args:
+        out: the folder that holds the results.
+        own_files: full names of all that the job writes.
+        stem: of the results to look for, followed by their numbers; all by default.
+    """
+    names = re.compile((".+" if stem is None else rf"{re.escape(stem)}(_\d+)?") + r"\.[a-z0-9_]{8}\.partial")
+    for entry in out.iterdir():
+        if not (names.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink()):
+            continue
+        if all(own_files.fullmatch(child.name) for child in entry.iterdir()):
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _shortened(stem: str) -> str:

@@ -12,7 +12,7 @@ from numpy import ndarray
 from face3d.fit.landmark_problem import IdentityPrior, LandmarkProblem
 from face3d.fit.scale import HeadSize
 
-__all__ = ["KnownIdentity", "held_covariance"]
+__all__ = ["ForetoldIdentity", "KnownIdentity", "held_covariance"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +43,31 @@ class KnownIdentity:
         sigma = min(1.0, self.scale_sigma / max(slope, 1e-12))
         held = math.isinf(self.weight)
         precision = (1.0 if held else self.weight) / sigma**2
-        return IdentityPrior(mean, np.full(len(mean), precision), held)
+        return IdentityPrior(mean, precision * np.eye(len(mean)), held)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForetoldIdentity:
+    """An identity that something foretells with stated doubt, for landmarks to correct where they know better.
+
+    Attributes:
+        name: of what foretells it.
+        mean: (I,) the first coefficients of the head model.
+        precision: (I, I) inverse covariance of their errors, what the population's spread says included.
+    """
+
+    name: str
+    mean: Float[ndarray, " I"]
+    precision: Float[ndarray, "I I"]
+
+    def prior(self, size: HeadSize) -> IdentityPrior:
+        """The Gaussian itself; the size says nothing more."""
+        return IdentityPrior(np.asarray(self.mean, np.float64), np.asarray(self.precision, np.float64))
 
 
 def held_covariance(problem: LandmarkProblem) -> Float[ndarray, "I I"]:
     """What is left unsure of an identity that is held: its prior, less what distances that the user typed tell."""
-    precision = np.diag(problem.prior.precision)
+    precision = problem.prior.precision.copy()
     for term in problem.linear_terms:
         precision += np.outer(term.row, term.row) / term.sigma**2
     return np.asarray(np.linalg.inv(precision))

@@ -22,7 +22,7 @@ from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, InputError
 from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.evidence import DetectorResponse
-from face3d.fit.known_identity import KnownIdentity, held_covariance
+from face3d.fit.known_identity import ForetoldIdentity, KnownIdentity, held_covariance
 from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, ViewEvidence, ViewState
 from face3d.fit.metric_evidence import apparent_iris_diameters, hold_exactly, set_point, typed_sources, typed_terms
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
@@ -63,7 +63,8 @@ class FitOptions:
         use_iris: whether the irises take part in the metric scale.
         identity_components: how many of the identity's components are looked for; the smaller ones, which landmarks
             cannot tell, stay at the mean.
-        known_identity: an identity that the fit holds to, with all of its components; None finds it by the landmarks.
+        known_identity: an identity that the fit holds to, with all of its components, or one that is foretold and that
+            the landmarks correct; None finds it by the landmarks.
         max_iterations: Levenberg-Marquardt steps at most.
         tolerance: relative cost change that ends the iteration.
     """
@@ -72,7 +73,7 @@ class FitOptions:
     known_distances: Mapping[tuple[str, str], float] = field(default_factory=dict)
     use_iris: bool = True
     identity_components: int = 80
-    known_identity: KnownIdentity | None = None
+    known_identity: KnownIdentity | ForetoldIdentity | None = None
     max_iterations: int = 25
     tolerance: float = 1e-3
 
@@ -153,8 +154,9 @@ def solve_landmarks(
     options: FitOptions = FitOptions(),
     *,
     response: DetectorResponse | None = None,
+    problem_of: type[LandmarkProblem] = LandmarkProblem,
 ) -> SolvedLandmarks:
-    """`fit_landmarks` up to the solver's rest; arguments and errors are the same."""
+    """`fit_landmarks` up to the solver's rest; `problem_of` says what its views share, the rest is the same."""
     if not observations:
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
@@ -181,7 +183,7 @@ def solve_landmarks(
         )
         views.append(evidence)
     jaw_sigma = (HELD_SIGMA,) * 3 if held else JAW_SIGMA
-    problem = LandmarkProblem(
+    problem = problem_of(
         points,
         response,
         tuple(views),
@@ -192,11 +194,11 @@ def solve_landmarks(
     typed = _typed_distances(options)
     if problem.prior.held:
         # Distances that the user typed change a held identity before the fit, so that pose and camera follow them.
-        mean = hold_exactly(model, problem.points, problem.prior.mean, typed, np.diag(1 / problem.prior.precision))
+        mean = hold_exactly(model, problem.points, problem.prior.mean, typed, np.linalg.inv(problem.prior.precision))
         problem.prior = replace(problem.prior, mean=mean)
     start = FitState(problem.prior.mean, tuple(states))
     free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
-    if problem.prior.held and known is not None:
+    if problem.prior.held and isinstance(known, KnownIdentity):
         return _state_size(model, problem, free, known, typed)
     return _fix_size(model, problem, free, observations, options)
 
@@ -341,7 +343,7 @@ def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequen
     """What the solver found, as a `Fit`."""
     problem, solution = solved.problem, solved.solution
     state = solution.state
-    corners = _outer_eye_corners(model, problem.points, state.identity)
+    corners = outer_eye_corners(model, problem.points, state.identity)
     poses, cameras, eyes, interocular, errors = [], [], [], [], []
     for index, (view, observation) in enumerate(zip(state.views, observations, strict=True)):
         pose = np.eye(4)
@@ -389,7 +391,7 @@ def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequen
     )
 
 
-def _outer_eye_corners(
+def outer_eye_corners(
     model: HeadModel, points: PointModel, identity: Float[ndarray, " I"]
 ) -> list[Float[ndarray, " 3"]]:
     """Outer corners of both eyes at rest; the eye joints for a head that does not name them."""

@@ -90,20 +90,27 @@ class FitState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdentityPrior:
-    """The identity before the landmarks speak: independent Gaussians, and whether the landmarks may change it."""
+    """The identity before the landmarks speak: a Gaussian, and whether the landmarks may change it.
+
+    Attributes:
+        mean: (I,) coefficients of the head model.
+        precision: (I, I) inverse covariance.
+        held: whether the mean stays, whatever the landmarks say.
+    """
 
     mean: Float[ndarray, " I"]
-    precision: Float[ndarray, " I"]
+    precision: Float[ndarray, "I I"]
     held: bool = False
 
     @staticmethod
     def of_the_population(size: int) -> IdentityPrior:
         """The head model's own: each coefficient standard normal."""
-        return IdentityPrior(np.zeros(size), np.ones(size))
+        return IdentityPrior(np.zeros(size), np.eye(size))
 
     def cost(self, identity: Float[ndarray, " I"]) -> float:
         """Half sum of squares."""
-        return 0.5 * float(self.precision @ (identity - self.mean) ** 2)
+        deviation = identity - self.mean
+        return 0.5 * float(deviation @ self.precision @ deviation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class LinearTerm:
 
 
 @dataclass(frozen=True, slots=True)
-class _Projected:
+class Projected:
     """One view evaluated: standardised residuals before robust weighting, and their Jacobian when asked for."""
 
     residual: Float[ndarray, "N 3"]
@@ -161,14 +168,14 @@ class LandmarkProblem:
         size, ident = self.size, self.identity_size
         hessian = np.zeros((size, size))
         gradient = np.zeros(size)
-        prior = np.ones(size)
-        prior[:ident] = self.prior.precision
-        gradient[:ident] = self.prior.precision * (state.identity - self.prior.mean)
+        prior = np.zeros(size)
+        hessian[:ident, :ident] = self.prior.precision
+        gradient[:ident] = self.prior.precision @ (state.identity - self.prior.mean)
         cost = self.prior.cost(state.identity)
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             part = slice(ident + index * self.view_size, ident + (index + 1) * self.view_size)
-            projected = self._project(state.identity, view, evidence, with_jacobian=True)
-            loss, weights = _cauchy(projected, evidence.confidence)
+            projected = self.project_view(state.identity, view, evidence, with_jacobian=True)
+            loss, weights = cauchy(projected, evidence.confidence)
             assert projected.jacobian is not None
             rows = projected.jacobian.reshape(-1, projected.jacobian.shape[2])
             scale = (projected.inverse_sigma * np.sqrt(weights)[:, None]).reshape(-1)
@@ -184,7 +191,7 @@ class LandmarkProblem:
             hessian[part, part] += normal[ident:, ident:]
             gradient[shared] += slope[:ident]
             gradient[part] += slope[ident:]
-            deviation, precision = self._view_prior(view, evidence)
+            deviation, precision = self.view_prior(view, evidence)
             prior[part] = precision
             gradient[part] += precision * deviation
             cost += loss + 0.5 * float(np.sum(precision * deviation**2))
@@ -204,9 +211,9 @@ class LandmarkProblem:
         for view, evidence in zip(state.views, self.views, strict=True):
             if view.translation[2] <= 0:
                 return float("inf")
-            projected = self._project(state.identity, view, evidence, with_jacobian=False)
-            deviation, precision = self._view_prior(view, evidence)
-            cost += _cauchy(projected, evidence.confidence)[0] + 0.5 * float(np.sum(precision * deviation**2))
+            projected = self.project_view(state.identity, view, evidence, with_jacobian=False)
+            deviation, precision = self.view_prior(view, evidence)
+            cost += cauchy(projected, evidence.confidence)[0] + 0.5 * float(np.sum(precision * deviation**2))
         return cost + self._add_terms(state, None, None)
 
     def move(self, state: FitState, step: Float[ndarray, " P"]) -> FitState:
@@ -232,7 +239,7 @@ class LandmarkProblem:
 
     def blocked(self, state: FitState, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
         """Expressions at a bound that the gradient pushes outwards, focal lengths that are known, a held identity."""
-        mask = np.zeros(self.size, bool)
+        mask = np.zeros(len(gradient), bool)
         mask[: self.identity_size] = self.prior.held
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             start = self.identity_size + index * self.view_size
@@ -255,9 +262,10 @@ class LandmarkProblem:
             errors[:outline] -= slide @ _upright(view.rotation) / evidence.metres_per_pixel
         return errors
 
-    def _project(
+    def project_view(
         self, identity: Float[ndarray, " I"], view: ViewState, evidence: ViewEvidence, *, with_jacobian: bool
-    ) -> _Projected:
+    ) -> Projected:
+        """One view's residuals, and their slopes by the identity and the view's own unknowns."""
         coefficients = np.concatenate([identity, view.expression])
         state = self._displaced.evaluate(coefficients, view.turns)
         arms = state.points @ view.rotation.T
@@ -289,7 +297,7 @@ class LandmarkProblem:
             share = inverse[:, 2] ** 2 / np.sum(inverse[:, 2] ** 2)
             error[:, 2] -= share @ error[:, 2]
         if not with_jacobian:
-            return _Projected(error, inverse, None)
+            return Projected(error, inverse, None)
         by_point = np.zeros((len(camera), 3, 3))
         by_point[:, 0, 0] = focal[0] / depth[:, 0]
         by_point[:, 1, 1] = focal[1] / depth[:, 0]
@@ -317,7 +325,7 @@ class LandmarkProblem:
         if inverse[:, 2].any():
             jacobian[:, 2] -= share @ jacobian[:, 2]
         # The residual is observed minus modelled.
-        return _Projected(error, inverse, np.negative(jacobian, out=jacobian))
+        return Projected(error, inverse, np.negative(jacobian, out=jacobian))
 
     def _bias_slope(self, view: ViewState) -> Float[ndarray, "N 3 3"]:
         """How the detector's bias changes as the head turns about the camera's axes, by differences."""
@@ -326,7 +334,7 @@ class LandmarkProblem:
         there = [self.response.bias_at(*view_angles(turn @ view.rotation, view.translation)) for turn in turns]
         return np.stack([(moved - here) / BIAS_STEP for moved in there], axis=2)
 
-    def _view_prior(self, view: ViewState, evidence: ViewEvidence) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
+    def view_prior(self, view: ViewState, evidence: ViewEvidence) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
         """Deviation from the prior mean and its precision for the unknowns of one view."""
         turns = Rotation.from_matrix(view.turns).as_rotvec().reshape(-1)
         deviation = np.concatenate(
@@ -366,7 +374,7 @@ def _upright(rotation: Float[ndarray, "3 3"]) -> Float[ndarray, "2 2"]:
     return np.array([[cosine, sine], [-sine, cosine]])
 
 
-def _cauchy(projected: _Projected, confidence: Float[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
+def cauchy(projected: Projected, confidence: Float[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
     """Robust half cost and the weights of the equivalent least squares, one per landmark."""
     squared = np.sum((projected.residual * projected.inverse_sigma) ** 2, axis=1)
     scale = ROBUST_SCALE**2

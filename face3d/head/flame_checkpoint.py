@@ -80,7 +80,7 @@ def flame_of_generator(model: Mapping[str, Any], path: Path) -> HeadArrays | Non
         points = embedded_points({name: arrays[name] for name in _EMBEDDING})
         return replace(head, point_sets=points, regions=eyeball_regions(len(head.template)))
     except (InputError, ValueError, IndexError) as error:
-        raise CorruptAssetError(f"{path}: its FLAME model cannot be used: {error}") from error
+        raise CorruptAssetError(f"{path}: its FLAME model cannot be used: {error}; get the file anew") from error
 
 
 def generator_of_flame(head: HeadArrays) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from face3d.assets import fill, read_torch_file
 from face3d.errors import ArgumentError, CorruptAssetError, DependencyError
 
-__all__ = ["FEATURES", "IResNet100", "arcface_features", "arcface_input", "load_arcface"]
+__all__ = ["FEATURES", "IResNet100", "ResidualBlock", "arcface_features", "arcface_input", "load_arcface"]
 
 FEATURES = 512
 """Numbers per face."""
@@ -44,8 +44,8 @@ class IResNet100(nn.Module):
         self.prelu = nn.PReLU(STAGES[0][0])
         width = STAGES[0][0]
         for number, (out, blocks) in enumerate(STAGES, start=1):
-            stage = [_Block(width, out, stride=2), *(_Block(out, out, stride=1) for _ in range(blocks - 1))]
-            self.add_module(f"layer{number}", nn.Sequential(*stage))
+            further = (ResidualBlock(out, out, stride=1) for _ in range(blocks - 1))
+            self.add_module(f"layer{number}", nn.Sequential(ResidualBlock(width, out, stride=2), *further))
             width = out
         self.bn2 = nn.BatchNorm2d(width)
         self.fc = nn.Linear(width * (CROP_SIZE // 2 ** len(STAGES)) ** 2, FEATURES)
@@ -67,7 +67,7 @@ class IResNet100(nn.Module):
         return features
 
 
-class _Block(nn.Module):
+class ResidualBlock(nn.Module):
     """A residual block with its stride on the second convolution and nothing after the sum."""
 
     def __init__(self, width: int, out: int, *, stride: int) -> None:
@@ -160,7 +160,7 @@ def arcface_features(
     """Features of unit length, whose inner products say how alike faces are.
 
     Args:
-        network: as `load_arcface` gives it, or an `IResNet100` in evaluation mode.
+        network: as `load_arcface` gives it, best through `fold_arcface`; or an `IResNet100` in evaluation mode.
         crops: RGB, as for `arcface_input`.
         batch_size: faces at a time.
 

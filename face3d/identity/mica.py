@@ -22,7 +22,8 @@ from face3d.head import HeadModel
 from face3d.head.arrays import HeadArrays
 from face3d.head.flame import require_flame
 from face3d.head.flame_checkpoint import PREFIX, flame_of_generator
-from face3d.identity.arcface import FEATURES, IResNet100, arcface_features, fill_arcface
+from face3d.identity.arcface import FEATURES, arcface_features, fill_arcface
+from face3d.identity.arcface_folded import fold_arcface
 
 __all__ = [
     "IDENTITY",
@@ -58,15 +59,21 @@ REGION_WEIGHTS = (
 
 MILLIMETRES = 1000.0
 
-MICA_SCALE_SIGMA = 0.03
-"""Relative standard deviation of the size of MICA's heads, from its published errors on NoW.
+MICA_SCALE_SIGMA = 0.036
+"""Relative standard deviation of the size of MICA's heads, an upper estimate from its published errors on NoW.
 
-Point-to-scan errors are 1.11 mm mean and 0.92 mm deviation after alignment with scale, 1.37 and 1.17 mm without (the
-latter as NoW's metrical leaderboard had them, from memory; no copy was at hand to check): root mean squares of 1.44 and
-1.80 mm, so that wrong size alone makes 1.08 mm. A face 1 % too
-large lies 0.34 mm from itself after the best rigid alignment (root mean square along the normals, on the open head's
-face): 1.08 mm are 3.1 %. By the same reckoning the mean head's 1.53 and 1.92 mm (MICA's paper) are 4.6 %, which is
-about how much people's heads differ.
+Wrong size is what alignment with scale takes away: rms_size^2 = rms_metrical^2 - rms_non_metrical^2, over 0.34 mm,
+which is how far a face 1 % too large lies from itself after the best rigid alignment (root mean square along the
+normals, area by area, on the open head's face: computed).
+
+Reported: MICA's non-metrical errors, 1.11 mm mean and 0.92 mm standard deviation (table in the NeuFace paper), hence
+rms 1.44 mm; the average FLAME face's mean, 1.53 mm non-metrical and 1.92 mm metrical (a note that cites MICA's paper);
+and that MICA's metrical error is 24 % below the best before it (MICA's abstract).
+Assumed, as no source for MICA's own metrical error was found: that the best before it was no worse than the average
+face, so that MICA's metrical mean is at most 0.76 x 1.92 = 1.46 mm; and that deviation over mean, 0.83 in the one case
+reported, is the same in all, so that the metrical rms is at most 1.90 mm. Wrong size then makes 1.23 mm: 3.6 %.
+
+The same reckoning gives 4.4 % for the average face, which is about how much people's heads differ in size.
 """
 
 FLAME_TOLERANCE = 1e-6
@@ -105,18 +112,23 @@ class Mica:
     """What `mica.tar` holds.
 
     Attributes:
-        arcface: the features' network, which MICA trained further: not interchangeable with insightface's own.
+        arcface: the features' network, an `IResNet100` as it is read; MICA trained it further, so that it is not
+            interchangeable with insightface's own.
         mapping: from features to identity.
         flame: the FLAME model that the identity belongs to; None where it was cut out of the file.
     """
 
-    arcface: IResNet100
+    arcface: nn.Module
     mapping: MappingNetwork
     flame: HeadArrays | None
 
     def to(self, device: str) -> Mica:
         """The same with its networks on a PyTorch device."""
         return Mica(self.arcface.to(device), self.mapping.to(device), self.flame)
+
+    def folded(self) -> Mica:
+        """The same for `identities` alone, which come sooner; see `fold_arcface`."""
+        return Mica(fold_arcface(self.arcface), self.mapping, self.flame)
 
     @torch.inference_mode()
     def identities(self, crops: Sequence[UInt8[np.ndarray, "112 112 3"]]) -> Float[np.ndarray, "B 300"]:
@@ -156,7 +168,7 @@ def mica_for(model: HeadModel, *, device: str = "cpu") -> tuple[Mica, tuple[str,
         CorruptAssetError: it is damaged.
     """
     require_flame(model, "MICA foretells")
-    mica = read_mica(asset_path("mica")).to(device)
+    mica = read_mica(asset_path("mica")).to(device).folded()
     if mica.flame is None:
         return mica, ("mica.tar has no FLAME model in it, so nobody knows whether the head is of MICA's release",)
     difference = flame_difference(mica.flame, model)

@@ -6,6 +6,7 @@ its weights are taken over. There, batches are of two; here of any size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from torch import Tensor, nn
 from face3d.errors import CorruptAssetError, InputError
 from face3d.identity.tflite_file import TFLiteGraph, TFLiteOperator, read_tflite
 
-__all__ = ["CROP_SIZE", "FEATURES", "MobileFaceNet", "MobileFaceNetEncoder", "load_mobilefacenet"]
+__all__ = ["CROP_SIZE", "DESCRIPTION", "FEATURES", "MobileFaceNet", "MobileFaceNetEncoder", "load_mobilefacenet"]
 
 CROP_SIZE = 112
 FEATURES = 192
+DESCRIPTION = 512
+"""Numbers before the last two layers, which are linear and keep of them what tells people apart."""
 CPU_BATCH = 2
 """Crops that go through at once on a CPU; with more, a layer's values leave its caches and each crop takes longer."""
 BATCH = 64
@@ -60,6 +63,11 @@ class MobileFaceNet(nn.Module):
         """Features of normalised crops, not of unit length."""
         features: Tensor = self.head(self.bottlenecks(self.stem(crops)))
         return features.flatten(1)
+
+    def describe(self, crops: Float[Tensor, "B 3 112 112"]) -> Float[Tensor, "B 512"]:
+        """What the last two, linear layers make features of."""
+        pooled: Tensor = self.head[:3](self.bottlenecks(self.stem(crops)))
+        return pooled.flatten(1)
 
 
 class Bottleneck(nn.Module):
@@ -292,17 +300,29 @@ class MobileFaceNetEncoder:
         Raises:
             InputError: another shape or type.
         """
+        return self._through(crops, lambda values: nn.functional.normalize(self._network(values), dim=1), FEATURES)
+
+    def describe(self, crops: UInt8[np.ndarray, "B 112 112 3"]) -> Float32[np.ndarray, "B 512"]:
+        """The features' richer origin, of any length: it also knows of the shape of a face.
+
+        Arguments, order and errors as of `encode`.
+        """
+        return self._through(crops, self._network.describe, DESCRIPTION)
+
+    def _through(
+        self, crops: UInt8[np.ndarray, "B 112 112 3"], network: Callable[[Tensor], Tensor], size: int
+    ) -> Float32[np.ndarray, "B D"]:
         crops = np.asarray(crops)
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (CROP_SIZE, CROP_SIZE, 3):
             raise InputError(
                 f"MobileFaceNet takes uint8 crops (B, {CROP_SIZE}, {CROP_SIZE}, 3), not {crops.dtype} {crops.shape}"
             )
-        features = [np.empty((0, FEATURES), dtype=np.float32)]
+        features = [np.empty((0, size), dtype=np.float32)]
         batch = CPU_BATCH if self._device.type == "cpu" else BATCH
         with torch.inference_mode():
             for start in range(0, len(crops), batch):
                 chunk = torch.from_numpy(np.ascontiguousarray(crops[start : start + batch])).to(self._device)
                 # Channels stay last in memory, which is the faster layout on a CPU for these narrow convolutions.
-                values = self._network((chunk.permute(0, 3, 1, 2).float() - 127.5) / 128)
-                features.append(nn.functional.normalize(values, dim=1).cpu().numpy())
+                values = network((chunk.permute(0, 3, 1, 2).float() - 127.5) / 128)
+                features.append(values.cpu().numpy())
         return np.concatenate(features)

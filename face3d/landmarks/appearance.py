@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 
 from face3d.landmarks.crops import ARCFACE_TEMPLATE_112, similarity
 
-__all__ = ["DIFFERENT_PERSON", "SAME_PERSON", "Gallery", "face_look", "look_distance"]
+__all__ = ["CERTAINLY_SAME", "DIFFERENT_PERSON", "SAME_PERSON", "Gallery", "face_look", "look_distance"]
 
 _SIDE = 24
 """Pixels of the aligned crop that is compared: face and hair, no detail that moves with the expression."""
@@ -22,6 +22,9 @@ _COLOUR_UNIT = 20.0
 SAME_PERSON = 0.55
 """Two looks less far apart are of one person in one video. Of 38 people in photos and videos one pair in a hundred was
 nearer than 0.61, and the nearest at 0.59."""
+
+CERTAINLY_SAME = 0.35
+"""Two looks less far apart are of one person without a doubt: about half the distance of the nearest two people."""
 
 DIFFERENT_PERSON = 1.0
 """Two looks farther apart are of two people; looks of one person, a moment apart, are at 0.1 to 0.4."""
@@ -61,17 +64,21 @@ def look_distance(one: Float[np.ndarray, "*K 24 24 3"], other: Float[np.ndarray,
 
 
 class Gallery:
-    """The looks of one person over a video, so that a face that turned or left is known again."""
+    """The looks of one person over a video, so that a face that turned or left is known again.
 
-    def __init__(self, look: Float[np.ndarray, "24 24 3"]) -> None:
-        self._looks = look[None]
+    Attributes:
+        looks: (K, 24, 24, 3), the first one first.
+    """
+
+    def __init__(self, looks: Float[np.ndarray, "K 24 24 3"]) -> None:
+        self.looks = looks
 
     def distance(self, look: Float[np.ndarray, "24 24 3"]) -> float:
         """To the nearest look of this person."""
-        return float(look_distance(self._looks, look).min())
+        return float(look_distance(self.looks, look).min())
 
     def add(self, look: Float[np.ndarray, "24 24 3"]) -> None:
         """Keep a look if it is new; the first is always kept, of the others the oldest goes."""
         if self.distance(look) > _NEW_LOOK:
-            kept = self._looks if len(self._looks) < _GALLERY else np.delete(self._looks, 1, axis=0)
-            self._looks = np.concatenate([kept, look[None]])
+            kept = self.looks if len(self.looks) < _GALLERY else np.delete(self.looks, 1, axis=0)
+            self.looks = np.concatenate([kept, look[None]])

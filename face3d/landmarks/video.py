@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from face3d.errors import ArgumentError
 from face3d.landmarks.detector import Detector, FaceLandmarks, Sighting, Topology
+from face3d.landmarks.recognition import OpenRecognition
 from face3d.landmarks.smoothing import OneEuro, smooth_track
 from face3d.landmarks.topologies import index_map
 from face3d.landmarks.tracking import PersonTracker
@@ -158,6 +159,7 @@ def track_landmarks(
     smoothing: OneEuro | None = None,
     longest_gap: float = LONGEST_GAP,
     on_frame: Callable[[VideoFrame], None] | None = None,
+    recognition: OpenRecognition | None = None,
 ) -> list[FaceTrack]:
     """Follow every person through a video.
 
@@ -169,12 +171,13 @@ def track_landmarks(
         smoothing: how strongly to smooth; by `smooth_track`, without lag.
         longest_gap: seconds without a sight of a person that are bridged.
         on_frame: called after each frame.
+        recognition: opens what tells people apart by features, as for `PersonTracker`.
 
     Returns:
         One track per person, in the order in which they appear.
     """
     seen: dict[int, _Sightings] = {}
-    people = PersonTracker()
+    people = PersonTracker(recognition)
     times: list[float] = []
     indices: list[int] = []
     for frame, faces in number_faces(frames, detector, people):

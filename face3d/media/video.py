@@ -11,8 +11,10 @@ time stamps, and is under the LGPL, while another FFmpeg beside it (PyAV's) woul
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,10 +33,10 @@ from face3d.media.image_file import read_image
 from face3d.media.listing import images_in
 from face3d.media.photo import check_size
 
-__all__ = ["VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "open_video"]
+__all__ = ["VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "is_live", "open_video"]
 
 VideoSource: TypeAlias = str | Path | int
-"""A video file, a folder of images, or the number of a camera."""
+"""A video file, a folder of images, or a camera: its number, its device (/dev/video0) or its address (rtsp://...)."""
 
 FRAMES_AHEAD = 4
 """Decoded frames that wait for the caller at most; 25 MB of full HD."""
@@ -45,9 +47,15 @@ FOLDER_RATE = 25.0
 END_TOLERANCE = 0.25
 """Seconds that a video may end before what its header announces: headers count frames that are never shown."""
 
+RATE_TOLERANCE = 1e-6
+"""Of a frame's time in units of the wanted rate, so that rounding does not drop frames of just that rate."""
+
 # FFmpeg tells of damage on stderr, past Python; here `VideoReader.warnings` does. -8 is its AV_LOG_QUIET. OpenCV looks
 # at this once, when FFmpeg is first used in the process.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+_LIVE = re.compile(r"/dev/video\d+$|[a-zA-Z][a-zA-Z0-9+.-]+://")
+"""Devices, and addresses, which must come as strings: a `Path` loses one of their slashes."""
 
 _END = object()
 
@@ -92,14 +100,19 @@ class VideoReader:
         warnings: what was wrong with it; complete once the iteration has ended.
     """
 
-    def __init__(self, source: _Source, start: float, end: float | None, every: int) -> None:
+    def __init__(
+        self, source: _Source, start: float, end: float | None, every: int, frames_per_second: float | None = None
+    ) -> None:
         self.info = source.info
         self.warnings: list[str] = []
         self._source = source
         self._stop = threading.Event()
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=FRAMES_AHEAD)
         self._thread = threading.Thread(
-            target=self._decode, args=(start, end, every), name=f"decode {source.info.name}", daemon=True
+            target=self._decode,
+            args=(start, end, every, frames_per_second),
+            name=f"decode {source.info.name}",
+            daemon=True,
         )
         self._started = False
 
@@ -138,9 +151,15 @@ class VideoReader:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _decode(self, start: float, end: float | None, every: int) -> None:
+    def _decode(self, start: float, end: float | None, every: int, rate: float | None) -> None:
+        taken = -1
         try:
             for frame in self._source.frames(start, end, every, self.warnings):
+                # Counted from the video's first frame, so that a later start takes the same frames.
+                slot = taken + 1 if rate is None else math.floor(frame.time * rate + RATE_TOLERANCE)
+                if slot == taken:
+                    continue
+                taken = slot
                 if not self._put(frame):
                     return
             self._put(_END)
@@ -168,11 +187,11 @@ def open_video(
     """Open a video file, a folder of images (in the order of their names, numbers by value) or a camera.
 
     Args:
-        source: path, or the number of a camera.
+        source: path, or a camera, see `VideoSource`; digits alone are a camera's number where no file is called so.
         start: seconds; frames before are passed over.
         end: seconds; reading stops at the first frame at or after it.
         every: take every n-th frame, counted from `start`.
-        frames_per_second: of a folder of images; 25 by default.
+        frames_per_second: of a folder of images, 25 by default; of any other video at most so many are taken.
 
     Raises:
         ArgumentError: an option is out of range.
@@ -185,14 +204,26 @@ def open_video(
     if frames_per_second is not None and not 0 < frames_per_second <= 10_000:
         raise ArgumentError(f"frames per second are above 0, got {frames_per_second}")
     opened: _Source
-    if isinstance(source, int):
-        opened = _Capture(f"camera {source}", source)
-    elif Path(source).is_dir():
-        opened = _Folder(Path(source), frames_per_second or FOLDER_RATE)
+    if is_live(source):
+        number = str(source)
+        opened = _Capture(f"camera {source}", int(number)) if number.isdigit() else _Capture(number, number)
+    elif (path := Path(str(source))).is_dir():
+        opened = _Folder(path, frames_per_second or FOLDER_RATE)
+        frames_per_second = None
     else:
-        first_bytes(Path(source))
-        opened = _Capture(str(source), Path(source))
-    return VideoReader(opened, start, end, every)
+        first_bytes(path)
+        opened = _Capture(str(source), path)
+    return VideoReader(opened, start, end, every, frames_per_second)
+
+
+def is_live(source: VideoSource) -> bool:
+    """Whether a source is a camera or a stream, whose frames come as they happen and are never read again."""
+    if isinstance(source, int):
+        return True
+    text = str(source)
+    if text.isdigit():
+        return not Path(source).exists()
+    return bool(_LIVE.match(text))
 
 
 class _Source(Protocol):
@@ -206,9 +237,9 @@ class _Source(Protocol):
 
 
 class _Capture:
-    """A file or a camera, through OpenCV."""
+    """A file or a camera (its number, device or address), through OpenCV."""
 
-    def __init__(self, name: str, source: Path | int) -> None:
+    def __init__(self, name: str, source: Path | int | str) -> None:
         self._file = source if isinstance(source, Path) else None
         self._lock = threading.Lock()
         level = cv2.utils.logging.getLogLevel()

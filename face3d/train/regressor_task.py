@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from face3d.errors import ArgumentError
+from face3d.identity.regressor import ShapeRegressor, ShapeSize, negative_log_likelihood
 from face3d.train.checkpoints import save_torch
 from face3d.train.feature_data import FeatureRows, FeatureTable, read_features
 from face3d.train.task import Batch, RunState, Samples
 
-__all__ = ["BATCH_SIZE", "EPOCHS", "GaussianRegressor", "RegressorTask", "RegressorTraining"]
+__all__ = ["BATCH_SIZE", "EPOCHS", "RegressorTask", "RegressorTraining"]
 
-EPOCHS, BATCH_SIZE = 20, 256
-LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-4
-WIDTH, LAYERS, DROPOUT = 512, 2, 0.1
-
-LOG_VARIANCE = (-10.0, 4.0)
-"""Bounds, so that a coefficient which the training data happen to fix does not drive the loss without end."""
+EPOCHS, BATCH_SIZE = 40, 512
+LEARNING_RATE, WEIGHT_DECAY = 2e-3, 0.05
+WARM_UP = 0.05
+"""Share of the steps in which the learning rate rises."""
+SIZE = ShapeSize(features=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,19 @@ class RegressorTask:
 
     Attributes:
         features: file or folder, see `face3d.train.feature_data`.
-        width, layers: of the network between features and coefficients.
-        dropout: share of its values that a step leaves out.
-        learning_rate: at the beginning; it falls to nothing along a cosine.
+        components: how many of the identity's coefficients are foretold; at most as many as there are.
+        width: of the hidden layers.
+        dropout: share of their values that a step leaves out.
+        noise: standard deviation of what a step adds to the standardised features.
+        learning_rate: the highest; it rises at first and falls to nothing along a cosine.
         weight_decay: AdamW's.
     """
 
     features: Path
-    width: int = WIDTH
-    layers: int = LAYERS
-    dropout: float = DROPOUT
+    components: int = SIZE.components
+    width: int = SIZE.width
+    dropout: float = 0.4
+    noise: float = 0.4
     learning_rate: float = LEARNING_RATE
     weight_decay: float = WEIGHT_DECAY
 
@@ -55,27 +57,13 @@ class RegressorTask:
             InputError: they cannot be read or do not fit each other.
             ArgumentError: an option is out of range.
         """
-        if self.width < 1 or self.layers < 0 or not 0 <= self.dropout < 1 or not self.learning_rate > 0:
+        positive = min(self.width, self.components, self.learning_rate) > 0
+        if not positive or not 0 <= self.dropout < 1 or self.noise < 0:
             raise ArgumentError(
-                "--width and --learning-rate are above 0, --layers is 0 or more, --dropout is from 0 to below 1"
+                "--components, --width and --learning-rate are above 0, --noise is 0 or more, --dropout is from 0 to "
+                "below 1"
             )
         return RegressorTraining(self, read_features(self.features))
-
-
-class GaussianRegressor(nn.Module):
-    """Features to the mean and the logarithm of the variance of each identity coefficient."""
-
-    def __init__(self, features: int, identity: int, *, width: int, layers: int, dropout: float) -> None:
-        super().__init__()
-        widths = [features, *[width] * layers]
-        hidden = [nn.Sequential(nn.Linear(a, b), nn.SiLU(), nn.Dropout(dropout)) for a, b in pairwise(widths)]
-        self.hidden = nn.Sequential(*hidden)
-        self.output = nn.Linear(widths[-1], 2 * identity)
-
-    def forward(self, features: Float[Tensor, "B D"]) -> tuple[Float[Tensor, "B I"], Float[Tensor, "B I"]]:
-        """Mean and log-variance."""
-        mean, log_variance = self.output(self.hidden(features)).chunk(2, dim=1)
-        return mean, log_variance.clamp(*LOG_VARIANCE)
 
 
 class RegressorTraining:
@@ -86,48 +74,54 @@ class RegressorTraining:
     warnings: tuple[str, ...] = ()
 
     def __init__(self, task: RegressorTask, table: FeatureTable) -> None:
-        self._shape: dict[str, Any] = {
-            "features": table.features.shape[1],
-            "identity": table.identity.shape[1],
-            "width": task.width,
-            "layers": task.layers,
-            "dropout": task.dropout,
-        }
-        self.network: nn.Module = GaussianRegressor(**self._shape)
+        size = ShapeSize(
+            features=table.features.shape[1],
+            components=min(task.components, table.identity.shape[1]),
+            width=task.width,
+            directions=min(SIZE.directions, table.features.shape[1]),
+        )
+        self._network = ShapeRegressor(size, dropout=task.dropout, noise=task.noise)
+        self._network.look(*(np.asarray(part[table.learned]) for part in (table.features, table.identity)))
+        self.network: nn.Module = self._network
         self.samples: Samples = FeatureRows(table, table.learned)
         self.held_out: Samples | None = FeatureRows(table, table.held_out) if len(table.held_out) else None
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay
         )
-        self._settings = {"task": "regressor", "learning_rate": task.learning_rate, "weight_decay": task.weight_decay}
-        self.settings: Mapping[str, Any] = self._settings | self._shape
+        self._size = asdict(size)
+        self.settings: Mapping[str, Any] = {
+            "task": "regressor",
+            "dropout": task.dropout,
+            "noise": task.noise,
+            "learning_rate": task.learning_rate,
+            "weight_decay": task.weight_decay,
+            **self._size,
+        }
 
     def schedule(self, steps: int) -> LRScheduler | None:
-        """A cosine that ends with the run, which therefore cannot be made longer."""
+        """A rise and a cosine that ends with the run, which therefore cannot be made longer."""
         self.settings = {**self.settings, "steps": steps}
-        return CosineAnnealingLR(self.optimizer, steps)
+        highest = self.optimizer.param_groups[0]["lr"]
+        return OneCycleLR(self.optimizer, highest, total_steps=steps, pct_start=WARM_UP, cycle_momentum=False)
 
     def losses(self, network: nn.Module, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """`loss`: the negative log-likelihood of a coefficient; `squared_error` of the mean."""
         mean, log_variance = network(batch["features"])
         return {
-            "loss": _negative_log_likelihood(mean, log_variance, batch["identity"]).mean(),
-            "squared_error": (mean.detach() - batch["identity"]).square().mean(),
+            "loss": negative_log_likelihood(mean, log_variance, self._along_axes(batch)).mean(),
+            "squared_error": (mean.detach() - self._along_axes(batch)).square().mean(),
         }
 
     def errors(self, network: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
         """The negative log-likelihood of each face's coefficients, their mean."""
         mean, log_variance = network(batch["features"])
-        return _negative_log_likelihood(mean, log_variance, batch["identity"])
+        return negative_log_likelihood(mean, log_variance, self._along_axes(batch))
+
+    def _along_axes(self, batch: Batch) -> Float[Tensor, "B I"]:
+        axes = self._network.axes
+        return batch["identity"][:, : len(axes)] @ axes.T
 
     def export(self, path: Path, state: RunState) -> None:
         """Write the network's weights and what it is made with."""
         weights = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
-        save_torch(path, {"network": weights, **self._shape, "step": state.step, "error": state.error})
-
-
-def _negative_log_likelihood(
-    mean: Float[Tensor, "B I"], log_variance: Float[Tensor, "B I"], identity: Float[Tensor, "B I"]
-) -> Float[Tensor, " B"]:
-    squared = (identity - mean).square() * torch.exp(-log_variance)
-    return 0.5 * (squared + log_variance + math.log(2 * math.pi)).mean(dim=1)
+        save_torch(path, {"network": weights, "size": self._size, "step": state.step, "error": state.error})

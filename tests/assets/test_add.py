@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from face3d import assets
+from face3d.cli import main
 from face3d.errors import ArgumentError, CorruptAssetError, InputError
 from face3d.expression import read_deca, read_emotion_network, read_visual_front_end
 from tests.expression.checkpoints import coarse_weights, emotion_weights, lipread_content
@@ -79,6 +80,22 @@ def test_another_systems_weights_are_refused(tmp_path, name, message):
         assets.add(name, [path])
     assert "\n" not in str(caught.value)
     assert assets.stored(name) is None
+
+
+def test_the_command_line_refuses_decas_checkpoint_for_micas_and_a_damaged_one(tmp_path, capfd):
+    path = tmp_path / "deca_model.tar"
+    torch.save({"E_flame": {"w": torch.ones(3)}, "E_detail": {}}, path)
+    assert main(["assets", "add", "mica", str(path)]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"{path} is DECA's checkpoint, not MICA's: add it as deca" in line
+    content = path.read_bytes()
+    changed = torch.ones(3).numpy().tobytes()
+    path.write_bytes(content.replace(changed, bytes(len(changed))))
+    assert main(["assets", "add", "deca", str(path)]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"{path} is damaged" in line
+    assert "get the file anew" in line
+    assert assets.stored("mica") is assets.stored("deca") is None
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def problem_and_state():
         expression_sigma=np.full(52, 0.2),
         metres_per_pixel=0.55 / 1400,
     )
+    root = rng.normal(size=(6, 6))
     problem = LandmarkProblem(
         points,
         response,
@@ -57,7 +58,7 @@ def problem_and_state():
         turn_sigma=np.full(9, 0.3),
         bounds=None,
         linear_terms=(LinearTerm(rng.normal(size=6), 0.3, 0.5),),
-        prior=IdentityPrior(rng.normal(size=6), rng.uniform(1, 40, 6)),
+        prior=IdentityPrior(rng.normal(size=6), root @ root.T + np.eye(6)),
     )
     return problem, FitState(identity, (view, dataclasses.replace(view, log_focal=-0.03)))
 

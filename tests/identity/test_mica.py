@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from face3d.errors import ArgumentError, CorruptAssetError
 from face3d.head import HeadModel, load_head
 from face3d.head.flame_checkpoint import read_flame_of_mica
-from face3d.identity import MappingNetwork, mica_loss, mica_weights, read_mica
+from face3d.identity import MICA_SCALE_SIGMA, MappingNetwork, mica_loss, mica_weights, read_mica
 from face3d.identity.mica import flame_difference
 from tests.golden.recipe import recipe_weights
 from tests.head.golden import golden, largest_error
@@ -182,3 +182,28 @@ def test_a_truncated_checkpoint_is_refused(tmp_path, mica_tar):
     path.write_bytes(mica_tar.read_bytes()[: 50 << 20])
     with pytest.raises(CorruptAssetError, match=r"mica.tar cannot be read safely"):
         read_mica(path)
+
+
+def test_the_deviation_of_its_size_is_what_the_published_errors_say():
+    """The reckoning of its docstring, from the reported errors and the open head's face."""
+    head = load_head()
+    template, triangles = head.template.double().numpy(), head.triangles.numpy()
+    corners = template[triangles]
+    normals = np.zeros_like(template)
+    for corner in range(3):
+        of_triangles = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        np.add.at(normals, triangles[:, corner], of_triangles)
+    face = head.regions["face"].numpy()
+    points, normals = template[face] - template[face].mean(axis=0), normals[face]
+    area = np.linalg.norm(normals, axis=1)
+    normals /= area[:, None]
+    larger = 0.01 * (points * normals).sum(axis=1)
+    motions = np.column_stack([normals, np.cross(points, normals)])
+    root = np.sqrt(area)
+    best, *_ = np.linalg.lstsq(motions * root[:, None], larger * root, rcond=None)
+    millimetres = 1000 * np.sqrt(np.average((larger - motions @ best) ** 2, weights=area))
+    assert millimetres == pytest.approx(0.34, abs=0.005)
+
+    rms_over_mean = np.hypot(1.11, 0.92) / 1.11
+    of_size = rms_over_mean * np.sqrt((0.76 * 1.92) ** 2 - 1.11**2)
+    assert of_size / millimetres / 100 == pytest.approx(MICA_SCALE_SIGMA, abs=5e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +16,14 @@ from face3d import assets
 from face3d.cli import main
 from face3d.errors import ArgumentError, LicenceError, MissingAssetError
 from face3d.head import HeadModel
-from face3d.identity import mica_for, read_mica
+from face3d.head.whitelist_pickle import dense_array, read_pickle
+from face3d.identity import MICA_SCALE_SIGMA, mica_for, read_mica
 from face3d.identity.person import open_identity
 from face3d.landmarks import face_crop
+from tests.head.golden import FLAME
 from tests.identity.checkpoints import synthetic_flame
+
+FLAME_ARRAYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ def test_the_record_says_by_what_and_how_surely(result):
     assert [use["name"] for use in record["assets"]] == ["mica", "mediapipe"]
     assert record["assets"][0]["commercial"] == "no"
     assert [source["name"] for source in record["scale"]["sources"]] == ["mica"]
-    assert record["scale"]["sigma"] == 0.03
+    assert record["scale"]["sigma"] == MICA_SCALE_SIGMA
     assert not any("release" in warning for warning in result.warnings)
 
 
@@ -77,6 +82,20 @@ def test_another_flame_is_warned_of_and_another_size_refused(home):
     fewer = HeadModel(replace(arrays, identity_basis=arrays.identity_basis[:100]))
     with pytest.raises(ArgumentError, match="has 100 of its own"):
         mica_for(fewer)
+
+
+def test_codes_on_another_flame_are_warned_of_on_the_command_line(home, astronaut_file, tmp_path, capfd):
+    """The user's FLAME file is of another release than the one in mica.tar: a millimetre apart."""
+    content = {name: dense_array(value) for name, value in read_pickle(FLAME).items() if name in FLAME_ARRAYS}
+    content["v_template"] = content["v_template"] + 0.001
+    np.savez(tmp_path / "flame_2023.npz", **content)
+    shutil.copy(FLAME.with_name("landmark_embedding.npy"), tmp_path)
+    asked = ["--head", str(tmp_path / "flame_2023.npz"), "--identity", "mica", "--no-texture", "--formats", "ply"]
+    assert main(["reconstruct", str(astronaut_file), *asked, "--json", "--out", str(tmp_path / "out")]) == 0
+    (row,) = json.loads(capfd.readouterr().out)["results"]
+    (told,) = [warning for warning in row["warnings"] if "release" in warning]
+    assert "up to 1 mm apart" in told
+    assert "identities are not interchangeable: use FLAME 2020, or the head 'mica'" in told
 
 
 def test_photos_of_a_person_give_the_mean_of_their_identities(home, detector):

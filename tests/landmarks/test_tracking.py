@@ -83,3 +83,23 @@ def test_a_fast_mover_is_expected_where_it_goes():
 def test_nobody_in_sight():
     tracker = PersonTracker()
     assert tracker.number(np.zeros((90, 160, 3), np.uint8), [], 0.0) == []
+
+
+def test_a_tracker_goes_on_from_its_stored_state(tmp_path):
+    """Two people meet, one leaves and returns; the tracker is stored and read in between."""
+    frames: list[Places] = [{"ann": (40 + 4.0 * n, 84.0), "bob": (280 - 4.0 * n, 96.0)} for n in range(40)]
+    frames += [{"ann": (200.0, 84.0)}] * 20 + [{"ann": (200.0, 84.0), "bob": (80.0, 90.0)}] * 20
+    whole, parts = PersonTracker(), PersonTracker()
+    for step, places in enumerate(frames):
+        if step % 7 == 0:
+            np.savez(tmp_path / "state.npz", allow_pickle=False, **parts.state())
+            with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+                parts = PersonTracker.from_state(state)
+        if step == 50:
+            whole.start_shot()
+            parts.start_shot()
+        image, faces = drawn_frame(places), [drawn_landmarks(place) for place in places.values()]
+        assert whole.number(image, faces, step / 25) == parts.number(image, faces, step / 25)
+    assert whole.same == parts.same
+    for name, values in whole.state().items():
+        np.testing.assert_array_equal(parts.state()[name], values)

@@ -97,7 +97,7 @@ def test_two_processes_train_as_one_with_batch_normalisation(small_mica, tmp_pat
 
 def test_two_processes_train_as_one_in_single_precision(tmp_path):
     features = write_features(tmp_path / "features.npz")
-    task = RegressorTask(features, width=32, dropout=0.0)
+    task = RegressorTask(features, width=32, dropout=0.0, noise=0.0)
     one = train(task, options(tmp_path / "one", steps=50))
     two = train(task, options(tmp_path / "two", steps=50, processes=2))
     assert largest_difference(one.file, two.file) < 1e-5

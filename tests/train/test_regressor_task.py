@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from face3d.errors import ArgumentError
+from face3d.identity.regressor import ShapeRegressor, ShapeSize
 from face3d.train.loop import train
 from face3d.train.options import RunOptions
 from face3d.train.regressor_task import RegressorTask
@@ -28,13 +29,19 @@ def write_features(path, count=600):
 
 
 def test_a_known_relation_is_found_with_its_uncertainty(tmp_path):
-    task = RegressorTask(write_features(tmp_path / "features.npz", 4000), layers=0, learning_rate=0.05)
-    result = train(task, RunOptions(out=tmp_path / "run", batch_size=64, epochs=15))
+    task = RegressorTask(
+        write_features(tmp_path / "features.npz", 4000), width=8, noise=0.0, dropout=0.0, learning_rate=0.02
+    )
+    result = train(task, RunOptions(out=tmp_path / "run", batch_size=64, epochs=25))
     truth = np.mean(0.5 * np.log(2 * math.pi * math.e * NOISE**2))
     assert result.best == pytest.approx(truth, abs=0.05)
     weights = torch.load(result.file, weights_only=True)
-    assert (weights["features"], weights["identity"], weights["step"]) == (6, 3, result.steps)
-    np.testing.assert_allclose(torch.exp(0.5 * weights["network"]["output.bias"][3:]), NOISE, rtol=0.1)
+    assert (weights["size"]["features"], weights["size"]["components"], weights["step"]) == (6, 3, result.steps)
+    network = ShapeRegressor(ShapeSize(**weights["size"]))
+    network.load_state_dict(weights["network"])
+    _, log_variance = network.eval()(torch.zeros(1, 6))
+    # The axes of what features leave unexplained are those of the noise, smallest first.
+    np.testing.assert_allclose(torch.exp(0.5 * log_variance[0]).detach(), NOISE, rtol=0.1)
 
 
 def test_the_learning_rate_falls_to_nothing_and_the_length_is_part_of_the_run(tmp_path):
@@ -46,14 +53,16 @@ def test_the_learning_rate_falls_to_nothing_and_the_length_is_part_of_the_run(tm
         rates.append(training.optimizer.param_groups[0]["lr"])
         training.optimizer.step()
         schedule.step()
-    assert rates[0] == 1e-3
-    assert training.optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-12)
+    assert max(rates) <= 2e-3
+    assert rates[-1] == pytest.approx(0, abs=1e-7)
     assert training.settings["steps"] == 10
     assert training.settings["width"] == 8
     assert (len(training.samples), len(training.held_out)) == (480, 120)
 
 
-@pytest.mark.parametrize("option", [{"width": 0}, {"layers": -1}, {"dropout": 1.0}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize(
+    "option", [{"width": 0}, {"components": 0}, {"noise": -1.0}, {"dropout": 1.0}, {"learning_rate": 0.0}]
+)
 def test_options_out_of_range(tmp_path, option):
-    with pytest.raises(ArgumentError, match="--width and --learning-rate"):
+    with pytest.raises(ArgumentError, match="--width"):
         RegressorTask(tmp_path, **option).open()

@@ -1,0 +1,211 @@
+"""Who a clip shows and with which camera: one joint fit to the frames that tell most about the head.
+
+An hour of video holds no more about a head than a dozen of its frames, if they are the right ones: seen from different
+sides, large, with the mouth at rest. `FrameChooser` keeps those as the frames come in; `fit_clip` fits one identity and
+one focal length to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from face3d.camera import Intrinsics
+from face3d.errors import ArgumentError
+from face3d.fit.clip_problem import ClipProblem
+from face3d.fit.evidence import DetectorResponse
+from face3d.fit.landmark_fit import Fit, FitOptions, Observation, describe_fit, solve_landmarks
+from face3d.fit.motion_start import weak_perspective
+from face3d.fit.point_model import PointModel
+from face3d.fit.responses import response_of
+from face3d.fit.scale import Scale
+from face3d.head import HeadModel
+from face3d.landmarks import FaceLandmarks
+
+__all__ = ["CHOSEN_FRAMES", "ChosenFrame", "ClipFit", "FrameChooser", "fit_clip", "informative_frames"]
+
+AS_FOR_PHOTOS = FitOptions()
+
+CHOSEN_FRAMES = 12
+"""Frames that an identity is fitted to."""
+
+ENOUGH_PIXELS = 500.0
+"""Pixels per metre of face, 45 between the eyes' outer corners, at which a frame is worth half of the best."""
+
+APART = 0.12
+"""Radians of yaw or pitch by which frames show different sides of a head."""
+
+NOTHING_NEW = 0.05
+"""What a frame is still worth that another shows as well."""
+
+MOVING_THE_FACE = ("jaw", "mouth", "cheek", "eyeBlink", "noseSneer")
+"""Begin of the names of curves that change the shape by which a head is told."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChosenFrame:
+    """A frame that is worth fitting the identity to.
+
+    Attributes:
+        number: of the frame, as the caller counts.
+        landmarks: the face in it.
+        yaw, pitch: radians, of the head against the line of sight.
+        worth: what the frame is good for by itself, 0 to 1: size, confidence, mouth and lids at rest.
+    """
+
+    number: int
+    landmarks: FaceLandmarks
+    yaw: float
+    pitch: float
+    worth: float
+
+
+class FrameChooser:
+    """Keeps the frames of one person that tell most about the head, as they come in; memory does not grow.
+
+    The choice depends on the frames and their order alone.
+    """
+
+    def __init__(
+        self, model: HeadModel, *, count: int = CHOSEN_FRAMES, response: DetectorResponse | None = None
+    ) -> None:
+        self._model = model
+        self._count = count
+        self._response = response
+        self._points: Float[ndarray, "N 3"] | None = None
+        self._chosen: list[ChosenFrame] = []
+
+    def add(self, number: int, landmarks: FaceLandmarks, *, sharpness: float = 1.0) -> bool:
+        """Look at one sighting; some 50 microseconds.
+
+        Args:
+            number: of the frame, greater than before.
+            landmarks: of the face in it, as detected (not interpolated).
+            sharpness: 0 to 1, where the caller knows it.
+
+        Returns:
+            Whether the frame was kept (a later one may push it out).
+
+        Raises:
+            ArgumentError: the model has no points for such landmarks.
+        """
+        if self._points is None:
+            self._response = self._response or response_of(self._model, landmarks.topology)
+            self._points = PointModel.of(
+                self._model, self._response.triangles, self._response.barycentric, identity_components=1
+            ).rest_points
+        assert self._response is not None
+        seen = landmarks.points[self._response.indices, :2].astype(np.float64)
+        if not np.isfinite(seen).all() or np.ptp(seen, axis=0).max() < 2:
+            return False
+        (turn,), (scale,), _ = weak_perspective(self._points, seen[None])
+        # Where the camera stands as seen from the head.
+        towards = -turn[2]
+        worth = scale / (scale + ENOUGH_PIXELS) * float(landmarks.confidence.mean()) * sharpness * _rest(landmarks)
+        yaw, pitch = float(np.arctan2(towards[0], towards[2])), float(np.arcsin(np.clip(towards[1], -1, 1)))
+        self._chosen.append(ChosenFrame(number, landmarks, yaw, pitch, float(worth)))
+        if len(self._chosen) <= self._count:
+            return True
+        least = self._least()
+        del self._chosen[least]
+        return least < self._count
+
+    def _least(self) -> int:
+        """The frame whose loss costs least: worth little by itself, or shown by another as well."""
+        views = np.array([(frame.yaw, frame.pitch) for frame in self._chosen])
+        worth = np.array([frame.worth for frame in self._chosen])
+        squared = np.sum((views[:, None] - views) ** 2, axis=2) / APART**2
+        np.fill_diagonal(squared, np.inf)
+        nearest = squared.min(axis=1)
+        novelty = np.where(np.isinf(nearest), 1.0, nearest / (1 + nearest))
+        return int(np.argmin(worth * (NOTHING_NEW + novelty)))
+
+    @property
+    def chosen(self) -> tuple[ChosenFrame, ...]:
+        """The frames kept, in the order of their numbers."""
+        return tuple(self._chosen)
+
+
+def informative_frames(
+    model: HeadModel,
+    landmarks: Iterable[FaceLandmarks],
+    *,
+    count: int = CHOSEN_FRAMES,
+    response: DetectorResponse | None = None,
+) -> Int[ndarray, " K"]:
+    """Indices of the frames that tell most about the head, increasing, at most `count`: `FrameChooser` over a list."""
+    chooser = FrameChooser(model, count=count, response=response)
+    for number, face in enumerate(landmarks):
+        chooser.add(number, face)
+    return np.array([frame.number for frame in chooser.chosen], dtype=int)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipFit:
+    """The head and the camera of a clip; metres.
+
+    Attributes:
+        identity: (I,), identity_covariance: (I, I) posterior.
+        intrinsics: the clip's one camera, its focal length fitted where it was unknown.
+        errors: (R,) amounts of the detector's correlated errors that all frames of this person share.
+        scale: size and its uncertainty.
+        frames: the fit of the chosen frames themselves; all its intrinsics are `intrinsics`.
+        warnings: what a person should know.
+    """
+
+    identity: Float[ndarray, " I"]
+    identity_covariance: Float[ndarray, "I I"]
+    intrinsics: Intrinsics
+    errors: Float[ndarray, " R"]
+    scale: Scale
+    frames: Fit
+    warnings: tuple[str, ...]
+
+
+def fit_clip(
+    model: HeadModel,
+    observations: Sequence[Observation],
+    options: FitOptions = AS_FOR_PHOTOS,
+    *,
+    response: DetectorResponse | None = None,
+) -> ClipFit:
+    """Fit one head and one focal length to frames of a clip.
+
+    Args:
+        observations: the chosen frames; all with the same intrinsics (the clip's prior: from metadata, or
+            `intrinsics_prior`) and landmarks from the same detector.
+        options: as for photos; `known_identity` holds or guides the identity here too.
+        response: of the detector, by default the one `face3d.fit.responses` has for the landmarks.
+
+    Raises:
+        InputError: landmarks that no head can have made.
+        ArgumentError: no observation, different cameras, or the model lacks the landmarks' point set.
+    """
+    if not observations:
+        raise ArgumentError("the identity of a clip needs at least one frame with a face")
+    first = observations[0].intrinsics
+    if any(not np.array_equal(other.intrinsics.matrix, first.matrix) for other in observations):
+        raise ArgumentError("the frames of a clip are taken with one camera, but their intrinsics differ")
+    solved = solve_landmarks(model, observations, options, response=response, problem_of=ClipProblem)
+    frames = describe_fit(model, solved, observations)
+    return ClipFit(
+        identity=frames.identity,
+        identity_covariance=frames.identity_covariance,
+        intrinsics=frames.intrinsics[0],
+        errors=solved.solution.state.views[0].errors,
+        scale=frames.scale,
+        frames=frames,
+        warnings=frames.warnings,
+    )
+
+
+def _rest(landmarks: FaceLandmarks) -> float:
+    """How much of a neutral face this is, 0 to 1, by the curves; a half where they are not known."""
+    if landmarks.blendshapes is None:
+        return 0.5
+    moved = sum(value for name, value in landmarks.blendshapes.items() if name.startswith(MOVING_THE_FACE))
+    return 1 / (1 + moved)

@@ -1,0 +1,390 @@
+"""What a head does over time: pose, expression, jaw and gaze of every frame of a clip, from its landmarks.
+
+Identity and camera are known here. What is left is one least-squares problem over all frames: the landmarks of each
+frame, weighed by the detector's measured errors, and a prior that ties each frame to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from face3d.camera import Intrinsics
+from face3d.errors import ArgumentError, InputError
+from face3d.fit.evidence import DetectorResponse
+from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
+from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_points import MotionPoints
+from face3d.fit.motion_prior import MotionPrior
+from face3d.fit.motion_problem import ChainEnd, MotionProblem, Seen, Settled
+from face3d.fit.motion_start import bridge, jumps, stiff_poses
+from face3d.fit.point_model import MOVING_JOINTS, PointModel
+from face3d.fit.responses import response_of
+from face3d.head import HeadModel
+from face3d.landmarks import Topology
+
+__all__ = ["Motion", "MotionFitter", "MotionOptions", "MotionState"]
+
+COMPONENT_UNITS = 2.0
+"""Standard deviations of an expression component that count as much as a full shape."""
+
+FREE_EXPRESSION_SIGMA = 0.3
+"""Of a shape in [0, 1] of which no curve tells."""
+
+KNOWN = 0.5
+"""Confidence above which a landmark counts."""
+
+FEWEST_LANDMARKS = 0.3
+"""Share of the landmarks that a frame must show."""
+
+LOOKAHEAD = 0.8
+"""Seconds; a step at rest is forgotten by a factor of about ten in 0.1 s."""
+
+LIVE_ITERATIONS = 3
+"""Gauss-Newton steps of a single frame that follows another: the frames after it go on where it stopped."""
+
+DOUBTFUL_RESIDUAL = 0.06
+"""Relative residual that halves a frame's quality, that of `face3d.fit.landmark_fit.REPROJECTION_WARNING`."""
+
+GAP_QUALITY, GAP_FADING = 0.5, 0.2
+"""Quality of a bridged frame next to a perfect one, and the seconds in which it falls to a third."""
+
+
+@dataclass(frozen=True, slots=True)
+class MotionOptions:
+    """How strongly frames are tied together; the defaults are what `track` uses.
+
+    Attributes:
+        smoothness: divides the rates at which a face at rest may drift: near 0 fits every frame alone, 1 is calibrated.
+        iterations: Gauss-Newton steps at most.
+        tolerance: largest step, in standard deviations that the frame alone leaves, which ends the iteration.
+    """
+
+    smoothness: float = 1.0
+    iterations: int = 8
+    tolerance: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MotionState:
+    """All that later frames need to know of a frame and those before it; numbers and arrays only, to be stored.
+
+    Attributes:
+        time: seconds, of that frame.
+        shot: number of its shot.
+        expression: (E,), turns: (3, 3, 3) of jaw and eyes, rotation: (3, 3), translation: (3,) of the frame.
+            information: (D, D) inverse covariance of the frame's unknowns given the frames up to it.
+        slope: (D,) of their cost there: zero if no later frame had a say.
+    """
+
+    time: float
+    shot: int
+    expression: Float[ndarray, " E"]
+    turns: Float[ndarray, "3 3 3"]
+    rotation: Float[ndarray, "3 3"]
+    translation: Float[ndarray, " 3"]
+    information: Float[ndarray, "D D"]
+    slope: Float[ndarray, " D"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """A stretch of T frames. Metres, axis-angle radians.
+
+    Attributes:
+        expression: (T, E), jaw: (T, 3), neck: (T, 3) zero, eyes: (T, 6) left then right.
+        camera_from_head: (T, 4, 4).
+        residual: (T,) mean distance of the fitted surface from the detected landmarks, relative to the interocular
+            distance; NaN where the frame was not valid.
+        quality: (T,) 0 to 1: how much the frame's values can be relied on; falls where landmarks contradict the head or
+            the frames around, and with the distance from the nearest valid frame.
+        valid: (T,) whether the frame has landmarks of its own.
+        state: to go on after the last of these frames.
+    """
+
+    expression: Float[ndarray, "T E"]
+    jaw: Float[ndarray, "T 3"]
+    neck: Float[ndarray, "T 3"]
+    eyes: Float[ndarray, "T 6"]
+    camera_from_head: Float[ndarray, "T 4 4"]
+    residual: Float[ndarray, " T"]
+    quality: Float[ndarray, " T"]
+    valid: Bool[ndarray, " T"]
+    state: MotionState
+
+
+class MotionFitter:
+    """Fits the motion of one person of a clip, whose identity and camera are known.
+
+    Args:
+        model: the head.
+        identity: (I,) coefficients.
+        intrinsics: the clip's camera; its focal length is taken as exact.
+        topology: of the landmarks.
+        curve_names: names of the detector's expression curves; empty when it has none.
+        errors: (R,) `ClipFit.errors`, the person's own constant landmark errors; None when unknown.
+        response: of the detector, by default the one `face3d.fit.responses` has for the topology.
+
+    Raises:
+        ArgumentError: the model has no points for such landmarks.
+    """
+
+    def __init__(
+        self,
+        model: HeadModel,
+        identity: Float[ndarray, " I"],
+        intrinsics: Intrinsics,
+        *,
+        topology: Topology = "mediapipe_478",
+        curve_names: tuple[str, ...] = (),
+        errors: Float[ndarray, " R"] | None = None,
+        response: DetectorResponse | None = None,
+        options: MotionOptions = MotionOptions(),
+    ) -> None:
+        response = response or response_of(model, topology)
+        held = held_joints(model)
+        turning = tuple(k for k, name in enumerate(MOVING_JOINTS) if name not in held)
+        identity = np.asarray(identity, np.float64)
+        points = PointModel.of(
+            model, response.triangles, response.barycentric, held=held, identity_components=len(identity)
+        )
+        self._surface = MotionPoints.of(points, identity)
+        self._corners = np.stack(outer_eye_corners(model, points, identity))
+        self._indices = response.indices
+        self._intrinsics = intrinsics
+        self._options = options
+        bounds = model.expression_bounds
+        names = tuple(model.expression_names)
+        sigma = response.expression_sigma
+        self._curves = None
+        if response.expression_map is not None and curve_names:
+            columns = np.array([list(names).index(name) for name in curve_names])
+            self._curves = np.concatenate(
+                [response.expression_map[:, columns], response.expression_map[:, -1:]], axis=1
+            )
+        elif bounds is not None:
+            sigma = np.maximum(sigma, FREE_EXPRESSION_SIGMA)
+        turn_sigma = np.array([JAW_SIGMA, EYE_SIGMA, EYE_SIGMA])[list(turning)].reshape(-1)
+        self._problem = MotionProblem(
+            LandmarkEvidence(
+                MotionPoints.of(points.displaced(response.gain), identity), response, intrinsics, errors, turning
+            ),
+            MotionPrior.of(names, 1.0 if bounds is not None else COMPONENT_UNITS, turning, options.smoothness),
+            precision=np.concatenate([sigma**-2.0, turn_sigma**-2.0, np.zeros(6)]),
+            bounds=np.tile([-np.inf, np.inf], (len(names), 1))
+            if bounds is None
+            else bounds.cpu().numpy().astype(float),
+            turning=turning,
+        )
+
+    @property
+    def lookahead(self) -> float:
+        """Seconds of frames after a frame that have a say in it; with so much overlap chunks equal the whole clip."""
+        return LOOKAHEAD * max(self._options.smoothness, 0.1)
+
+    def fit(
+        self,
+        times: Float[ndarray, " T"],
+        points: Float[ndarray, "T N 3"],
+        *,
+        curves: Float[ndarray, "T C"] | None = None,
+        valid: Bool[ndarray, " T"] | None = None,
+        shots: Int[ndarray, " T"] | None = None,
+        confidence: Float[ndarray, "T N"] | None = None,
+        start: MotionState | None = None,
+        keep: int | None = None,
+    ) -> Motion:
+        """Fit a stretch of frames at once, each with those before and after it.
+
+        A clip of any length is fitted in chunks: each call gets the frames of a chunk and `lookahead` seconds more,
+        with `keep` the length of the chunk and `start` the `Motion.state` of the chunk before; put together they are
+        what one call over all frames gives, to within a thousandth of an expression.
+
+        Args:
+            times: seconds, increasing.
+            points: pixels of the original image and relative depth, all N landmarks of the topology, as detected and
+                not smoothed; anything where not valid.
+            curves: expression curves in the order of `curve_names`.
+            valid: which frames show the face; all by default. The others are bridged by the prior.
+            shots: number of each frame's shot; frames of different shots are not tied together. All one by default.
+            confidence: of each landmark, 0 leaves it out; all 1 by default.
+            start: what the frames before have left.
+            keep: so many frames from the start are wanted, all by default; the rest is only looked at.
+
+        Raises:
+            ArgumentError: shapes that do not fit together, times that do not increase.
+            InputError: not a single valid frame in a stretch without `start`.
+        """
+        given = self._take(times, points, curves, valid, shots, confidence)
+        keep = len(given.times) if keep is None else min(keep, len(given.times))
+        if start is None and not given.valid.any():
+            raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
+        poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
+        given.valid &= ~jumps(given.times, given.shots, given.valid, *poses)
+        options = self._options
+        settled = self._problem.settle(
+            given,
+            self._first_frames(given, poses, start),
+            None if start is None else _end_of(start),
+            keep,
+            iterations=options.iterations if len(given.times) > 1 or start is None else LIVE_ITERATIONS,
+            tolerance=options.tolerance,
+        )
+        return self._motion(given, settled, start, keep)
+
+    def fit_next(
+        self,
+        time: float,
+        points: Float[ndarray, "N 3"] | None,
+        *,
+        curves: Float[ndarray, " C"] | None = None,
+        shot: int = 1,
+        confidence: Float[ndarray, " N"] | None = None,
+        start: MotionState | None = None,
+    ) -> Motion:
+        """Fit one frame as it comes in, with no lag: `fit` of one frame. None for points: the face is not seen.
+
+        Without `start` the first frame must be seen.
+        """
+        seen = points is not None
+        if points is None:
+            points = np.zeros((int(self._indices.max()) + 1, 3))
+        return self.fit(
+            np.array([time]),
+            points[None],
+            curves=None if curves is None else curves[None],
+            valid=np.array([seen]),
+            shots=np.array([shot]),
+            confidence=None if confidence is None else confidence[None],
+            start=start,
+        )
+
+    def _take(
+        self,
+        times: Float[ndarray, " T"],
+        points: Float[ndarray, "T N 3"],
+        curves: Float[ndarray, "T C"] | None,
+        valid: Bool[ndarray, " T"] | None,
+        shots: Int[ndarray, " T"] | None,
+        confidence: Float[ndarray, "T N"] | None,
+    ) -> Seen:
+        count = len(times)
+        times = np.asarray(times, np.float64)
+        if len(points) != count or points.ndim != 3 or points.shape[1] <= self._indices.max():
+            raise ArgumentError(
+                f"{count} times need points of ({count}, {self._indices.max() + 1} or more, 3), got {points.shape}"
+            )
+        if count == 0 or not (np.diff(times) > 0).all():
+            raise ArgumentError("a motion needs at least one frame, and times that increase")
+        pixels = points[:, self._indices, :2].astype(np.float64)
+        known = np.ones(pixels.shape[:2]) if confidence is None else confidence[:, self._indices]
+        usable = np.isfinite(pixels).all(axis=(1, 2)) & (np.ptp(pixels, axis=1).max(axis=1) > 2)
+        usable &= (known > KNOWN).mean(axis=1) > FEWEST_LANDMARKS
+        usable &= True if valid is None else np.asarray(valid, bool)
+        expression = np.zeros((count, len(self._problem.bounds)))
+        if self._curves is not None and curves is not None:
+            expression = np.asarray(curves, np.float64) @ self._curves[:, :-1].T + self._curves[:, -1]
+        return Seen(
+            times=times,
+            shots=np.ones(count, int) if shots is None else np.asarray(shots),
+            pixels=np.where(usable[:, None, None], pixels, 0.0),
+            confidence=known,
+            valid=usable,
+            expression=np.where(np.isfinite(expression), expression, 0.0),
+        )
+
+    def _first_frames(
+        self, given: Seen, poses: tuple[Float[ndarray, "T 3 3"], Float[ndarray, "T 3"]], start: MotionState | None
+    ) -> Frames:
+        """Where the solver begins: poses of a stiff head, expressions as the curves have them, gaps bridged."""
+        bounds = self._problem.bounds
+        turns = np.tile(np.eye(3), (len(given.times), len(MOVING_JOINTS), 1, 1))
+        frames = Frames(np.clip(given.expression, bounds[:, 0], bounds[:, 1]), turns, *poses)
+        if start is None:
+            return bridge(frames, given.times, given.shots, given.valid)
+        if not given.times[0] > start.time:
+            raise ArgumentError(f"times must increase, got {given.times[0]} s after {start.time} s")
+        times, shots, valid = (
+            np.concatenate([[first], rest])
+            for first, rest in ((start.time, given.times), (start.shot, given.shots), (True, given.valid))
+        )
+        return bridge(Frames.join(_end_of(start).frames, frames), times, shots, valid.astype(bool))[1:]
+
+    def _motion(self, given: Seen, settled: Settled, start: MotionState | None, keep: int) -> Motion:
+        frames, valid = settled.frames[:keep], given.valid[:keep]
+        pose = np.tile(np.eye(4), (keep, 1, 1))
+        pose[:, :3, :3], pose[:, :3, 3] = frames.rotation, frames.translation
+        vectors = Rotation.from_matrix(frames.turns.reshape(-1, 3, 3)).as_rotvec().reshape(keep, 3, 3)
+        end = settled.end
+        residual = self._residual(frames, given.pixels[:keep], given.confidence[:keep])
+        return Motion(
+            expression=frames.expression,
+            jaw=vectors[:, 0],
+            neck=np.zeros((keep, 3)),
+            eyes=vectors[:, 1:].reshape(keep, 6),
+            camera_from_head=pose,
+            residual=np.where(valid, residual, np.nan),
+            quality=_quality(given, settled.trust, residual, start)[:keep],
+            valid=valid,
+            state=MotionState(
+                time=end.time,
+                shot=end.shot,
+                expression=end.frames.expression[0],
+                turns=end.frames.turns[0],
+                rotation=end.frames.rotation[0],
+                translation=end.frames.translation[0],
+                information=end.information,
+                slope=end.slope,
+            ),
+        )
+
+    def _residual(
+        self, frames: Frames, pixels: Float[ndarray, "T N 2"], confidence: Float[ndarray, "T N"]
+    ) -> Float[ndarray, " T"]:
+        """Mean distance of the fitted surface from the landmarks, relative to the interocular distance."""
+        surface = self._surface.evaluate(frames.expression, frames.turns, slopes=False).points
+        surface, corners = (
+            self._projected(points @ frames.rotation.transpose(0, 2, 1) + frames.translation[:, None])
+            for points in (surface, self._corners)
+        )
+        weight = (confidence > KNOWN) / np.maximum((confidence > KNOWN).sum(axis=1), 1)[:, None]
+        unit = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
+        distance = np.einsum("tn,tn->t", weight, np.linalg.norm(pixels - surface, axis=2))
+        relative: Float[ndarray, " T"] = distance / np.maximum(unit, 1e-6)
+        return relative
+
+    def _projected(self, camera: Float[ndarray, "T N 3"]) -> Float[ndarray, "T N 2"]:
+        matrix = self._intrinsics.matrix
+        pixels: Float[ndarray, "T N 2"] = camera[..., :2] / camera[..., 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
+        return pixels
+
+
+def _end_of(state: MotionState) -> ChainEnd:
+    frames = Frames(*(array[None] for array in (state.expression, state.turns, state.rotation, state.translation)))
+    return ChainEnd(state.time, state.shot, frames, state.information, state.slope)
+
+
+def _quality(
+    given: Seen, trust: Float[ndarray, " T"], residual: Float[ndarray, " T"], start: MotionState | None
+) -> Float[ndarray, " T"]:
+    """What landmarks are worth where there are any; elsewhere what is left of the nearest frame that has some."""
+    own = np.zeros(len(trust))
+    count = len(residual)
+    seen = (given.confidence[:count] > KNOWN).mean(axis=1)
+    own[:count] = trust[:count] * seen / (1 + (residual / DOUBTFUL_RESIDUAL) ** 2)
+    own[~given.valid] = 0
+    sure = np.flatnonzero(given.valid)
+    times, shots, worth = given.times[sure], given.shots[sure], np.maximum(own[sure], 0)
+    worth[sure >= count] = 1.0
+    if start is not None:
+        times, shots, worth = (
+            np.concatenate([[first], rest]) for first, rest in ((start.time, times), (start.shot, shots), (1.0, worth))
+        )
+    for t in np.flatnonzero(~given.valid[:count]):
+        fading = np.exp(-np.abs(times - given.times[t]) / GAP_FADING) * worth * (shots == given.shots[t])
+        own[t] = GAP_QUALITY * fading.max(initial=0.0)
+    return own

@@ -1,0 +1,270 @@
+"""The stage "video -> faces": whose face is where in every frame, stored segment by segment."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from face3d.errors import InputError
+from face3d.landmarks.detector import Detector, FaceLandmarks
+from face3d.landmarks.recognition import OpenRecognition
+from face3d.landmarks.tracking import PersonTracker
+from face3d.media.video import VideoFrame, VideoReader
+from face3d.progress import bar
+from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.segments import FrameFaces, Segments, read_faces
+from face3d.tracking.stored_faces import SegmentFaces, StoredFaces, segment_name
+from face3d.tracking.work_folder import WorkFolder
+
+__all__ = ["ClipFaces", "NumberedFrame", "find_faces"]
+
+SUMMARY = "faces"
+"""The document that is written when all frames have been read."""
+
+SHARPNESS_SIDE = 96
+"""Pixels that a face is brought to before its sharpness is measured, so that large faces are no sharper than small."""
+
+SHARP = 12.0
+"""Mean size of the Laplacian, grey levels, on a sharp face of that size; half of it on one that moved three pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedFrame:
+    """A frame whose faces have been found, as it comes by.
+
+    Attributes:
+        frame: the frame.
+        shot: number of its shot, from 1.
+        faces: the faces by the number of the person. A newcomer may turn out later to be somebody known.
+    """
+
+    frame: VideoFrame
+    shot: int
+    faces: dict[int, FaceLandmarks]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipFaces:
+    """What was found.
+
+    Attributes:
+        stored: all faces, on disk.
+        same: numbers of people who turned out to be others.
+        frame_rate: frames per second that the video says of itself.
+        seconds: that this took, in all runs together.
+        warnings: what was wrong with the video.
+    """
+
+    stored: StoredFaces
+    same: dict[int, int]
+    frame_rate: float
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def find_faces(
+    work: WorkFolder,
+    part: ClipPart,
+    open_detector: Callable[[], Detector],
+    *,
+    segments: Segments | None = None,
+    max_faces: int | None = None,
+    looks: bool = False,
+    recognition: OpenRecognition | None = None,
+    watch: Callable[[NumberedFrame], None] | None = None,
+    progress: bool = False,
+) -> ClipFaces:
+    """Find every face of a clip, or the rest of them where an earlier run has begun.
+
+    A camera is read until it ends or somebody presses Ctrl-C.
+
+    Args:
+        work: where they are stored.
+        part: the clip.
+        open_detector: gives a new detector.
+        segments: how frames are dealt out.
+        max_faces: keep only so many faces of a frame, the largest.
+        looks: keep pictures of the people, for a network that sees who they are.
+        recognition: tells people apart where place and looks leave doubt.
+        watch: gets every frame with its faces.
+        progress: draw a progress bar on stderr.
+
+    Raises:
+        InputError: not one frame could be read.
+        OutputError: the disk is full.
+    """
+    summary, segments = work.document(SUMMARY), segments or Segments()
+    if summary is None:
+        reading = _Reading(work, segments, max_faces, looks, recognition)
+        frames_before = reading.go_on()
+        started = time.perf_counter()
+        start = reading.start_time(frames_before)
+        with part.open(start=start) as video, bar(progress, "following faces", _expected(part, video)) as advance:
+            advance(frames_before)
+            found = read_faces(video, open_detector, segments, first=frames_before)
+            try:
+                for sight in found:
+                    numbered = reading.take_in(sight, video.warnings)
+                    if watch is not None:
+                        watch(numbered)
+                    advance(1)
+            except KeyboardInterrupt:
+                if not part.is_live:
+                    raise
+            finally:
+                found.close()
+        reading.warn(video.warnings)
+        summary = reading.finish(part, video.info.frames_per_second, time.perf_counter() - started)
+    stored = StoredFaces(work, summary["segments"])
+    same = {int(number): int(known) for number, known in summary["same"]}
+    return ClipFaces(stored, same, summary["frame_rate"], summary["seconds"], tuple(summary["warnings"]))
+
+
+def _expected(part: ClipPart, video: VideoReader) -> int | None:
+    """About how many frames the part has, as far as the video tells."""
+    count, rate = video.info.frame_count, video.info.frames_per_second
+    if count is None:
+        return None
+    seconds = min(count / rate, part.end or math.inf) - part.start
+    frames = seconds * rate / part.every
+    if part.frames_per_second is not None and not part.is_folder:
+        frames = min(frames, seconds * part.frames_per_second)
+    return max(0, round(frames))
+
+
+class _Reading:
+    """What is known between two frames, and what of it is on disk."""
+
+    def __init__(
+        self,
+        work: WorkFolder,
+        segments: Segments,
+        max_faces: int | None,
+        looks: bool,
+        recognition: OpenRecognition | None,
+    ) -> None:
+        self._work = work
+        self._segments = segments
+        self._max_faces = max_faces
+        self._recognition = recognition
+        self._people = PersonTracker(recognition)
+        self._shot = 1
+        self._seconds = 0.0
+        self._warnings: dict[str, None] = {}
+        self._failures = 0
+        self._done = 0
+        self._looks = looks
+        self._faces = SegmentFaces(looks=looks)
+        self._started = time.perf_counter()
+
+    def go_on(self) -> int:
+        """Take up what an earlier run has left; gives the number of frames that are done."""
+        while (arrays := self._work.arrays(segment_name(self._done), "frames")) is not None:
+            if len(arrays["frames"]) < self._segments.length:
+                break
+            self._done += 1
+        state = self._work.arrays(_state_name(self._done))
+        while self._done and state is None:
+            self._done -= 1
+            state = self._work.arrays(_state_name(self._done))
+        if state is not None:
+            self._people = PersonTracker.from_state(state, self._recognition)
+            self._shot, self._failures = int(state["clip_shot"]), int(state["failures"])
+            self._seconds = float(state["seconds"])
+            self._warnings = dict.fromkeys(state["warnings"].tolist())
+        return self._done * self._segments.length
+
+    def start_time(self, frames_before: int) -> float | None:
+        """Seconds, of the frame to read from; None for the clip's first."""
+        step = self._segments.start_of_reading(frames_before)
+        if not step:
+            return None
+        number, place = divmod(step, self._segments.length)
+        arrays = self._work.arrays(segment_name(number), "times")
+        assert arrays is not None
+        return float(arrays["times"][place])
+
+    def take_in(self, sight: FrameFaces, warnings: list[str]) -> NumberedFrame:
+        frame, faces = sight.frame, sight.faces
+        if sight.begins_shot:
+            self._shot += 1
+            self._people.start_shot()
+        if sight.failure is not None:
+            self._failures += 1
+            if self._failures == 1:
+                self.warn([f"{sight.failure}; such frames were left out"])
+        if self._max_faces is not None and len(faces) > self._max_faces:
+            largest = sorted(faces, key=_area)[-self._max_faces :]
+            faces = [face for face in faces if any(face is one for one in largest)]
+        persons = self._people.number(frame.pixels, faces, frame.time)
+        self._faces.add(frame, self._shot, persons, faces, [face_sharpness(frame.pixels, face) for face in faces])
+        if len(self._faces) == self._segments.length:
+            self.warn(warnings)
+            self._store_segment()
+        return NumberedFrame(frame, self._shot, dict(zip(persons, faces, strict=True)))
+
+    def warn(self, warnings: list[str]) -> None:
+        self._warnings |= dict.fromkeys(warnings)
+
+    def _store_segment(self) -> None:
+        """The state first: a segment counts once its faces are there."""
+        state = self._people.state() | {
+            "clip_shot": np.array(self._shot),
+            "failures": np.array(self._failures),
+            "seconds": np.array(self._seconds + time.perf_counter() - self._started),
+            "warnings": np.array(list(self._warnings), dtype=str),
+        }
+        self._work.keep(_state_name(self._done + 1), state)
+        self._work.keep(segment_name(self._done), self._faces.arrays())
+        self._work.forget(_state_name(self._done))
+        self._done += 1
+        self._faces = SegmentFaces(looks=self._looks)
+
+    def finish(self, part: ClipPart, frame_rate: float, seconds: float) -> dict[str, Any]:
+        if not self._done and not len(self._faces):
+            if part.is_live:
+                raise InputError(f"{part.source}: showed no frame before it was stopped")
+            raise InputError(f"{part.source}: ends before {part.start:g} s; choose an earlier start")
+        if len(self._faces):
+            self._work.keep(segment_name(self._done), self._faces.arrays())
+        summary = {
+            "segments": self._done + bool(len(self._faces)),
+            "same": sorted(self._people.same.items()),
+            "frame_rate": frame_rate,
+            "seconds": self._seconds + seconds,
+            "warnings": list(self._warnings),
+        }
+        self._work.keep_document(SUMMARY, summary)
+        return summary
+
+
+def _state_name(segments: int) -> str:
+    """What the people known after so many segments are stored as."""
+    return f"people_{segments:06d}"
+
+
+def face_sharpness(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> float:
+    """0 to 1: how much fine structure the image of a face has, against motion blur and want of focus.
+
+    Args:
+        image: RGB.
+        face: in it.
+    """
+    height, width = image.shape[:2]
+    left, top, right, bottom = np.clip(np.round(face.box), 0, [width, height, width, height]).astype(int)
+    if min(right - left, bottom - top) < 2:
+        return 0.0
+    grey = np.ascontiguousarray(image[top:bottom, left:right, 1])
+    small = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
+    return float(min(1.0, np.abs(cv2.Laplacian(small, cv2.CV_32F)).mean() / SHARP))
+
+
+def _area(face: FaceLandmarks) -> float:
+    return float(np.prod(face.box[2:] - face.box[:2]))

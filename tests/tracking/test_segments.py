@@ -1,0 +1,102 @@
+"""Reading that goes on in the middle as if it had never stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from face3d.errors import AssetError
+from face3d.media.video import VideoFrame
+from face3d.tracking.segments import Segments, read_faces
+from tests.tracking.remembering import RememberingDetector, counted_frame, one_face
+
+SEGMENTS = Segments(length=10, warm_up=3)
+
+
+def frames(first: int, count: int = 34):
+    return [VideoFrame(counted_frame(number), number, number / 25) for number in range(first, count)]
+
+
+def read(first=0, sees=one_face, segments=SEGMENTS):
+    detectors = []
+
+    def opened():
+        detectors.append(RememberingDetector(sees))
+        return detectors[-1]
+
+    found = list(read_faces(frames(segments.start_of_reading(first)), opened, segments, first=first))
+    assert all(detector.closed for detector in detectors)
+    return found, detectors
+
+
+def test_every_frame_comes_once_and_in_order():
+    found, detectors = read()
+    assert [sight.frame.index for sight in found] == list(range(34))
+    assert len(detectors) == 2
+    # The warm-ups are the only frames read twice.
+    assert sum(len(detector.read) for detector in detectors) == 34 + 3 * SEGMENTS.warm_up
+
+
+@pytest.mark.parametrize("first", [10, 20, 30])
+def test_going_on_reads_the_same_to_the_last_bit(first):
+    whole, _ = read()
+    rest, detectors = read(first)
+    assert [sight.frame.index for sight in rest] == list(range(first, 34))
+    for one, other in zip(whole[first:], rest, strict=True):
+        assert one.begins_shot == other.begins_shot
+        np.testing.assert_array_equal(one.faces[0].points, other.faces[0].points)
+    assert min(detectors[0].read) == first - SEGMENTS.warm_up
+
+
+def test_memory_reaches_back_to_the_warm_up_and_no_further():
+    oldest = {}
+
+    def sees(number, memory):
+        oldest.setdefault(number, []).append(memory[0])
+        return one_face(number, memory)
+
+    read(sees=sees)
+    assert oldest[25] == [17]
+    assert oldest[18] == [7, 17]
+
+
+def test_a_frame_that_a_detector_chokes_on_shows_no_face():
+    def sees(number, memory):
+        if number == 12:
+            raise RuntimeError("packet timestamp mismatch\nTraceback")
+        return one_face(number, memory)
+
+    found, _ = read(sees=sees)
+    assert [sight.frame.index for sight in found if not sight.faces] == [12]
+    assert found[12].failure == "frame 12: RuntimeError: packet timestamp mismatch"
+
+
+def test_landmarks_that_are_no_numbers_are_no_face():
+    def sees(number, memory):
+        (face,) = one_face(number, memory)
+        face.points[3, 1] = np.nan if number == 5 else 0.0
+        return [face]
+
+    found, _ = read(sees=sees)
+    assert [sight.frame.index for sight in found if not sight.faces] == [5]
+
+
+def test_what_no_frame_is_to_blame_for_ends_the_run():
+    def sees(number, memory):
+        raise AssetError("the model is damaged")
+
+    with pytest.raises(AssetError, match="damaged"):
+        read(sees=sees)
+
+
+def test_the_caller_may_leave_early():
+    detectors = []
+
+    def opened():
+        detectors.append(RememberingDetector(one_face))
+        return detectors[-1]
+
+    reading = read_faces(frames(0), opened, SEGMENTS)
+    next(reading)
+    reading.close()
+    assert all(detector.closed for detector in detectors)
