@@ -88,9 +88,8 @@ def reconstruct(
         images: paths, RGB arrays or `Photo`s.
         head: "open", "flame", "mica" (the FLAME inside of your mica.tar), or the path of a head file.
         identity: "fit" finds the person by fitting the head to landmarks; "regressor" also by what face3d's own network
-            foretells of a face that MobileFaceNet has seen (the open head); "auto" does that where MobileFaceNet's file
-            is stored and `licence` allows it; "mica" takes the person that MICA's network sees (FLAME heads, with your
-            mica.tar) and only the rest from landmarks.
+            foretells of a face that MobileFaceNet has seen (the open head); "mica" takes the person that MICA's network
+            sees (FLAME heads, with your mica.tar) and only the rest from landmarks; "auto" is "fit" for now.
         identity_weight: with "mica", lets landmarks change the person: 1 trusts the network as far as its published
             errors say, larger numbers more; None leaves the person exactly as the network sees it.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with the user's own weights).

@@ -15,6 +15,8 @@ from face3d.errors import ArgumentError, CorruptAssetError, Face3DError, InputEr
 
 __all__ = ["add"]
 
+_TORCH_SUFFIXES = (".tar", ".pth", ".pt", ".ckpt")
+
 
 def add(name: str, files: Sequence[Path | str], *, licence: str | None = None) -> StoredAsset:
     """Copy a user's file, and companions of it, into the store once its content has proved right.

@@ -31,8 +31,8 @@ class Reconstruct:
     """The head model: the open one that ships, your FLAME, the FLAME inside of your mica.tar, or a head file."""
     identity: Literal["auto", "fit", "regressor", "mica"] = "auto"
     """How the person is found: fit fits the head to the landmarks; regressor also uses what face3d's own network
-    foretells of a face that MobileFaceNet has seen; auto does so where that file is stored and --licence allows it;
-    mica takes what MICA's network sees (FLAME heads, with your mica.tar) and only the rest from landmarks."""
+    foretells of a face that MobileFaceNet has seen (the open head); mica takes what MICA's network sees (FLAME heads,
+    with your mica.tar) and only the rest from landmarks; auto is fit for now."""
     identity_weight: Annotated[float | None, arg(metavar="FACTOR")] = None
     """With mica, let landmarks change the person: 1 trusts the network as far as its published errors say."""
     detector: Literal["mediapipe", "fan", "dlib"] = "mediapipe"

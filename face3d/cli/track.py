@@ -30,8 +30,9 @@ class Track:
     head: Annotated[str, arg(metavar="open|flame|mica|PATH")] = "open"
     """The head model: the open one that ships, your FLAME, the FLAME inside of your mica.tar, or a head file."""
     identity: Literal["auto", "fit", "regressor", "mica"] = "auto"
-    """How the person is found: auto takes the best there is; fit fits the head to the most informative frames; mica
-    takes what MICA's network sees (FLAME heads, with your mica.tar)."""
+    """How the person is found: fit fits the head to the most informative frames; regressor also uses what face3d's own
+    network foretells (the open head); mica takes what MICA's network sees (FLAME heads, with your mica.tar); auto is
+    fit for now."""
     identity_weight: Annotated[float | None, arg(metavar="FACTOR")] = None
     """With mica, let landmarks change the person: 1 trusts the network as far as its published errors say."""
     detector: Literal["mediapipe", "fan", "dlib"] = "mediapipe"

@@ -14,6 +14,11 @@ from face3d.fit.scale import HeadSize
 
 __all__ = ["ForetoldIdentity", "KnownIdentity", "held_covariance"]
 
+FORETOLD_WEIGHT = 4.0
+"""How much more what is foretold counts beside landmarks than it states. Errors of landmarks go together, so that they
+speak several times too loud: twice by the spread of single fits (`DetectorResponse.doubt` squared); on 90 drawn heads
+the error of both together falls from 2.64 over 2.56 to 2.51 mm with weights of 2, 4 and 8."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownIdentity:
@@ -61,8 +66,13 @@ class ForetoldIdentity:
     precision: Float[ndarray, "I I"]
 
     def prior(self, size: HeadSize) -> IdentityPrior:
-        """The Gaussian itself; the size says nothing more."""
-        return IdentityPrior(np.asarray(self.mean, np.float64), np.asarray(self.precision, np.float64))
+        """The population's Gaussian with what is foretold; the size says nothing more.
+
+        Where nothing is foretold it is the population's alone.
+        """
+        mean, precision = (np.asarray(part, np.float64) for part in (self.mean, self.precision))
+        population = np.eye(len(mean))
+        return IdentityPrior(mean, population + FORETOLD_WEIGHT * (precision - population))
 
 
 def held_covariance(problem: LandmarkProblem) -> Float[ndarray, "I I"]:

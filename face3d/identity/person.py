@@ -124,8 +124,8 @@ def open_identity(
     """The network that sees who it is; None where the landmarks alone say so.
 
     Args:
-        name: "auto" takes the regressor where its encoder's file is stored, `licence` allows it and the head is the
-            open one; "regressor" insists on that and fetches the file if need be.
+        name: "regressor" fetches its encoder's file if need be. "auto" is "fit": on photos the regressor's heads of one
+            person are not yet twice as alike as those of two (flame_assets/shape_regressor.md).
         weight: see `check_identity`.
         model: the head whose identities are wanted.
         licence: "open" refuses files that are not known to allow commercial use.
@@ -144,12 +144,10 @@ def open_identity(
         assets.require_licence(uses, licence)
         mica, warnings = mica_for(model, device=device)
         return MicaNetwork(mica, math.inf if weight is None else weight, uses, warnings)
-    if name == "fit" or (name == "auto" and assets.use_at_hand("mobilefacenet", licence) is None):
+    if name != "regressor":
         return None
     belief = shipped_regressor()
     if belief.fingerprint != identity_fingerprint(model):
-        if name == "auto":
-            return None
         raise ArgumentError(f"the regressor foretells the open head's identities, not those of {model.name!r}")
     uses = encoder_assets()
     assets.require_licence(uses, licence)
