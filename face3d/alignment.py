@@ -32,9 +32,7 @@ FORMATS = ("json", "csv", "npz", "pts")
 
 SCHEMA_VERSION = 1
 
-OWN_FILES = re.compile(
-    r"landmarks(_smoothed)?\.(json|csv|npz)|alignment\.json|.*\.pts|.*\.png|pts|crops|\..*\.partial"
-)
+OWN_FILES = re.compile(r"landmarks(_smoothed)?\.(json|csv|npz)|alignment\.json|.*\.pts|.*\.png|pts|crops|\..*\.partial")
 """All that a result folder may hold."""
 
 

@@ -140,7 +140,7 @@ def open_identity(
     check_identity(name, weight)
     if name == "mica":
         require_flame(model, "MICA foretells")
-        uses = (assets.use_of(assets.obtain("mica")),)
+        uses: tuple[AssetUse, ...] = (assets.use_of(assets.obtain("mica")),)
         assets.require_licence(uses, licence)
         mica, warnings = mica_for(model, device=device)
         return MicaNetwork(mica, math.inf if weight is None else weight, uses, warnings)

@@ -52,7 +52,7 @@ def main() -> None:
         first = np.flatnonzero(np.diff(file["sample"], prepend=-1))
         chosen = first[file["split"][first] == 1][:FACES]
         table = {name: file[name][chosen] for name in ("features", "identity", "sex", "ancestry", "skin")}
-        learned = int(len(np.unique(file["sample"][file["split"] == 0])))
+        learned = len(np.unique(file["sample"][file["split"] == 0]))
     belief = ShapeBelief(network, identity_fingerprint(model), arguments.trust, {})
     foretold = np.zeros_like(table["identity"], dtype=np.float64)
     variance = np.zeros(len(foretold))
