@@ -113,7 +113,7 @@ def test_photos_of_a_person_give_the_mean_of_their_identities(home, detector):
     ("arguments", "message"),
     [
         ({"identity": "mica"}, "the head 'open' has .* choose --head flame, or --head mica"),
-        ({"identity": "nobody"}, "identity is auto, fit or mica"),
+        ({"identity": "nobody"}, "identity is auto, fit, regressor, mica"),
         ({"identity_weight": 2.0}, "choose identity mica with it"),
         ({"identity": "mica", "identity_weight": 0.0}, "above 0 and finite"),
         ({"formats": ("mica",)}, "MICA's files hold the 300 identity components"),
