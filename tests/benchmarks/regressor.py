@@ -1,10 +1,10 @@
 """What the shape regressor is worth: `python -m tests.benchmarks.regressor [HEADS]`
 
 On people whom it has not seen, drawn by face3d, with MediaPipe's landmarks (120 heads by default): errors of the mean
-head, of the regressor without landmarks, of the landmark fit, and of both together. Then on photos: how far apart neutral
-heads of one person are, and those of different people, in the same three ways. The photos are those of PyPI packages that
-the tests use, a sheet of faces in the npm package @vladmandic/human whose first row shows one man eighteen times, and
-../shared/media/talk.mp4 where it is there. Fetches MobileFaceNet where it is not stored.
+head, of the regressor without landmarks, of the landmark fit, and of both together. Then on photos: how far apart
+neutral heads of one person are, and those of different people, in the same three ways. The photos are those of PyPI
+packages that the tests use, a sheet of faces in the npm package @vladmandic/human whose first row shows one man
+eighteen times, and ../shared/media/talk.mp4 where it is there. Fetches MobileFaceNet where it is not stored.
 """
 
 from __future__ import annotations
