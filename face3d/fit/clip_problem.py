@@ -152,11 +152,11 @@ class ClipProblem(LandmarkProblem):
         precision[0] = max(sigma, KNOWN_FOCAL_SIGMA) ** -2
         value = np.concatenate([[view.log_focal], view.errors])
         if gradient is not None and hessian is not None:
-            deviation = np.concatenate([state.identity - self.prior.mean, value])
-            both = np.concatenate([self.prior.precision, precision])
-            part = slice(ident + len(value))
-            gradient[part] += both * deviation
-            np.einsum("ii->i", hessian)[part] += both
+            own, rest = slice(ident), slice(ident, ident + len(value))
+            gradient[own] += self.prior.precision @ (state.identity - self.prior.mean)
+            hessian[own, own] += self.prior.precision
+            gradient[rest] += precision * value
+            np.einsum("ii->i", hessian)[rest] += precision
         return self.prior.cost(state.identity) + 0.5 * float(precision @ value**2)
 
     def _own_prior(self, view: ViewState, evidence: ViewEvidence) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
