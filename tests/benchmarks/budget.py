@@ -17,8 +17,6 @@ On a machine that others use the times are upper bounds; CPU time, of all thread
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 import time
@@ -36,8 +34,10 @@ from jaxtyping import UInt8
 from skimage.data import astronaut
 
 from face3d import assets
-from face3d.identity import MappingNetwork, arcface_features, fold_arcface, open_encoder
+from face3d.identity import MappingNetwork, arcface_features, fold_arcface
 from face3d.identity.arcface import fill_arcface
+from face3d.identity.mobilefacenet import MobileFaceNetEncoder
+from face3d.identity.person import shipped_regressor
 from face3d.landmarks import MediaPipeDetector, face_crop
 from face3d.landmarks.mediapipe_tasks import MeshTracker
 from face3d.media import Photo, read_image
@@ -91,9 +91,9 @@ def photos_at_hand(names: list[str]) -> list[Photo]:
 def encoders() -> dict[str, Callable[[Crop], np.ndarray]]:
     """Features of one crop, by encoder."""
     arcface = fold_arcface(fill_arcface(arcface_weights(), Path("the recipe")))
-    mobile = open_encoder("mobilefacenet")
+    mobile = MobileFaceNetEncoder(assets.asset_path("mobilefacenet"))
     return {
-        "mobilefacenet": lambda crop: mobile.encode(crop[None]),
+        "mobilefacenet": lambda crop: mobile.describe(crop[None]),
         "arcface": lambda crop: arcface_features(arcface, [crop]).numpy(),
     }
 
@@ -103,14 +103,10 @@ def regressors() -> dict[tuple[str, str], Callable[[np.ndarray], object]]:
     mapping = MappingNetwork()
     mapping.load_state_dict(recipe_weights(mapping.state_dict()))
     mapping.eval()
-    found: dict[tuple[str, str], Callable[[np.ndarray], object]] = {
+    return {
         ("arcface", "mica"): lambda features: mapping(torch.from_numpy(features)),
+        ("mobilefacenet", "face3d"): shipped_regressor().foretell,
     }
-    shipped = assets.open_head_path().with_name("shape_regressor.npz")
-    if shipped.is_file() and importlib.util.find_spec("face3d.identity.regressor"):
-        own = importlib.import_module("face3d.identity.regressor").read_regressor(shipped)
-        found["mobilefacenet", "face3d"] = own.foretell
-    return found
 
 
 def from_afar(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:

@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from face3d.errors import ArgumentError, InputError, OutputError, TrainingError
-from face3d.train import processes
 from face3d.train.loop import train
 from face3d.train.options import RunOptions
 from face3d.train.regressor_task import RegressorTask
@@ -208,9 +207,7 @@ def test_numbers_that_are_not_finite_stop_training_before_they_are_saved(tmp_pat
         assert checkpoint_step(tmp_path) in (5, 10)
 
 
-def test_an_error_in_another_process_is_the_same_one_line(tmp_path, monkeypatch):
-    # Processes that end before they compute may be forked, which is quicker.
-    monkeypatch.setattr(processes, "START_METHOD", "fork")
+def test_an_error_in_another_process_is_the_same_one_line(tmp_path):
     with pytest.raises(InputError, match="^crops/7.npy cannot be read as a crop$"):
         train(LinearTask(failing_process=1), options(tmp_path, processes=2))
 
