@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from face3d.errors import ArgumentError
 from face3d.identity.regressor import ShapeRegressor, ShapeSize, negative_log_likelihood
@@ -101,8 +103,7 @@ class RegressorTraining:
     def schedule(self, steps: int) -> LRScheduler | None:
         """A rise and a cosine that ends with the run, which therefore cannot be made longer."""
         self.settings = {**self.settings, "steps": steps}
-        highest = self.optimizer.param_groups[0]["lr"]
-        return OneCycleLR(self.optimizer, highest, total_steps=steps, pct_start=WARM_UP, cycle_momentum=False)
+        return LambdaLR(self.optimizer, partial(_share_of_rate, steps=steps))
 
     def losses(self, network: nn.Module, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """`loss`: the negative log-likelihood of a coefficient; `squared_error` of the mean."""
@@ -125,3 +126,11 @@ class RegressorTraining:
         """Write the network's weights and what it is made with."""
         weights = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
         save_torch(path, {"network": weights, "size": self._size, "step": state.step, "error": state.error})
+
+
+def _share_of_rate(step: int, steps: int) -> float:
+    """Of the highest learning rate, at a step from 0."""
+    warm_up = WARM_UP * steps
+    if step < warm_up:
+        return (step + 1) / (warm_up + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up)))

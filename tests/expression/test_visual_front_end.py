@@ -85,7 +85,7 @@ def test_without_the_json_only_prelu_can_be_told(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[88, 40, {"relu_type": "prelu"}]', "17 weights are missing and 0 unknown"),
+        ('[88, 40, {"relu_type": "prelu"}]', r"17 weights are missing \(.*\) and 0 unknown"),
         ('[88, 40, {"relu_type": "gelu"}]', "names an activation that nobody knows: 'gelu'"),
         ('[88, 40, {"elayers": 12}]', "no `relu_type`"),
         ("[88, 40]", "no `relu_type`"),

@@ -147,7 +147,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(small_clips, one_thread,
         assert torch.equal(value, second[name]), name
 
 
-def test_two_processes_train_as_one(small_clips, tmp_path):
+def test_two_processes_train_as_one(small_clips, one_thread, tmp_path):
     """In double precision, as rounding alone parts two runs of random weights."""
     task = CheapTask(small_task(small_clips, weights=LossWeights(emotion=0), frames=5, learning_rate=1e-4))
     given = {"steps": 3, "batch_size": 2, "validate_every": 3, "precision": "64-true"}

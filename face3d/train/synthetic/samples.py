@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from face3d.errors import ArgumentError
+from face3d.fit.blas_threads import one_blas_thread
 from face3d.train.synthetic.develop import decode_jpeg, encode_jpeg
 from face3d.train.synthetic.draw import Drawing, render_head_image
 from face3d.train.synthetic.expressions import sample_state
@@ -78,6 +79,7 @@ def render_sample(index: int, options: SyntheticOptions | None = None) -> Sample
     return Sample(decode_jpeg(jpeg), segmentation, label)
 
 
+@one_blas_thread()
 def render_encoded(index: int, options: SyntheticOptions) -> tuple[bytes, UInt8[np.ndarray, "H W"], HeadLabel]:
     """As `render_sample`, the picture as its JPEG file."""
     if index < 0:
