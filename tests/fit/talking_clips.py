@@ -115,7 +115,7 @@ def detect(
     camera = head @ rotation.transpose(0, 2, 1) + translation[:, None]
     focal, centre = clip.intrinsics.matrix[0, 0], clip.intrinsics.matrix[:2, 2]
     pixels = camera[..., :2] / camera[..., 2:] * focal + centre
-    still = np.concatenate([[False], (np.diff(pixels, axis=0) == 0).all(axis=(1, 2))])
+    still = np.concatenate([[False], (np.abs(np.diff(pixels, axis=0)) < 1e-6).all(axis=(1, 2))])
     amounts = noise * _errors(rng, clip.times, still, len(response.modes))
     others = noise * _errors(rng, clip.times, still, 2 * len(response.indices)).reshape(len(pixels), -1, 2)
     for t in range(len(pixels)):
