@@ -228,13 +228,15 @@ def _fill_camera(edges, boxes, near, first_row, row_step, face_id, barycentric, 
                 if e0 >= 0.0 and e1 >= 0.0 and e2 >= 0.0:
                     total = e0 + e1 + e2
                     if total > 0.0:
-                        z = np.float32(determinant / total)
+                        # One division for four: they are most of the time.
+                        share = 1.0 / total
+                        z = np.float32(determinant * share)
                         if z >= near and z < depth[row, column]:
                             depth[row, column] = z
                             face_id[row, column] = face
-                            barycentric[row, column, 0] = e0 / total
-                            barycentric[row, column, 1] = e1 / total
-                            barycentric[row, column, 2] = e2 / total
+                            barycentric[row, column, 0] = e0 * share
+                            barycentric[row, column, 1] = e1 * share
+                            barycentric[row, column, 2] = e2 * share
 
 
 @compiled
@@ -243,8 +245,9 @@ def _blend(face_id, barycentric, faces, values, image):  # type: ignore[no-untyp
         for column in range(face_id.shape[1]):
             face = face_id[row, column]
             if face >= 0:
+                a, b, c = faces[face]
+                u, v, w = barycentric[row, column]
                 for channel in range(values.shape[1]):
-                    value = np.float32(0.0)
-                    for corner in range(3):
-                        value += barycentric[row, column, corner] * values[faces[face, corner], channel]
-                    image[row, column, channel] = value
+                    image[row, column, channel] = (
+                        u * values[a, channel] + v * values[b, channel] + w * values[c, channel]
+                    )
