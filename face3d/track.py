@@ -13,6 +13,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -246,9 +247,11 @@ def _fit_person(
         errors=head.errors,
         options=clip.options,
     )
-    motion = fit_motion(work, clip.faces.stored, person, number, fitter, advance=advance)
-    fitted = time.perf_counter()
-    measurements = measured(model, head.identity, head.identity_covariance)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-measure") as beside:
+        measuring = beside.submit(measured, model, head.identity, head.identity_covariance)
+        motion = fit_motion(work, clip.faces.stored, person, number, fitter, advance=advance)
+        fitted = time.perf_counter()
+        measurements = measuring.result()
     seconds = {**clip.seconds, "motion": fitted - started, "measure": time.perf_counter() - fitted}
     return Track(
         name=clip.part.stem,

@@ -8,6 +8,7 @@ tells a head of known shape little.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,9 @@ strong and odd ones too, an opening of the lips is off by 4.7 mm; in speech, mos
 
 FRAMES_AT_ONCE = 16
 """Frames whose Jacobians are held in memory together."""
+
+THREADS = 2
+"""That linearize frames side by side; NumPy lets them, as most of it is products of matrices."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +129,8 @@ class LandmarkEvidence:
         """Normal equations of every frame, without robust weights."""
         count, size = len(pixels), self.size
         equations = NormalEquations(np.empty((count, size, size)), np.empty((count, size)), np.empty(count))
-        for first in range(0, count, FRAMES_AT_ONCE):
+
+        def linearize(first: int) -> None:
             part = slice(first, first + FRAMES_AT_ONCE)
             self._linearize(
                 frames[part],
@@ -133,6 +138,14 @@ class LandmarkEvidence:
                 confidence[part],
                 NormalEquations(equations.hessian[part], equations.gradient[part], equations.surprise[part]),
             )
+
+        parts = range(0, count, FRAMES_AT_ONCE)
+        if len(parts) < 2:
+            for first in parts:
+                linearize(first)
+        else:
+            with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="face3d-motion") as beside:
+                list(beside.map(linearize, parts))
         return equations
 
     def pixels(self, frames: Frames) -> Float[ndarray, "T N 2"]:

@@ -47,6 +47,7 @@ def rasterize_camera(
     near: float = DEFAULT_NEAR,
     cull_backfaces: bool = False,
     threads: int | None = None,
+    into: CameraFragments | None = None,
 ) -> CameraFragments:
     """Find what the centre of each pixel sees of a mesh.
 
@@ -62,6 +63,8 @@ def rasterize_camera(
         near: the part of the mesh closer than this, along z in metres, is cut away.
         cull_backfaces: leave out triangles seen from inside.
         threads: how many threads to use; by default as many as there are processors, fewer for small images.
+        into: arrays of that size to be filled, for who draws many pictures: making new ones takes as long as drawing.
+            Barycentric coordinates are left as they are where nothing is seen.
 
     Returns:
         Face indices, perspective-correct barycentric coordinates (float32) and depths (float32).
@@ -84,9 +87,15 @@ def rasterize_camera(
     with np.errstate(invalid="ignore", over="ignore"):
         homogeneous_pixels = corners @ matrix.T
     _edge_functions(homogeneous_pixels, faces, height, width, float(near), cull_backfaces, edges, boxes)
-    face_id = np.full((height, width), -1, dtype=np.int32)
-    barycentric = np.zeros((height, width, 3), dtype=np.float32)
-    depth = np.full((height, width), np.inf, dtype=np.float32)
+    if into is None:
+        into = CameraFragments(
+            np.empty((height, width), dtype=np.int32),
+            np.zeros((height, width, 3), dtype=np.float32),
+            np.empty((height, width), dtype=np.float32),
+        )
+    face_id, barycentric, depth = into
+    face_id.fill(-1)
+    depth.fill(np.inf)
     run_interleaved(
         lambda first, step: _fill_camera(edges, boxes, float(near), first, step, face_id, barycentric, depth),
         height,
@@ -102,6 +111,7 @@ def interpolate_attributes(
     attributes: Float[np.ndarray, "V C"],
     *,
     background: float = 0.0,
+    into: Float[np.ndarray, "H W C"] | None = None,
 ) -> Float[np.ndarray, "H W C"]:
     """Blend per-vertex values over the pixels that see the mesh.
 
@@ -110,6 +120,7 @@ def interpolate_attributes(
         triangles: the corner indices that were rasterised, or others of the same faces (UV corners, say).
         attributes: one row per vertex, any unit.
         background: the value of pixels that see nothing.
+        into: float32 array to be filled, left as it is where nothing is seen.
 
     Returns:
         float32.
@@ -118,7 +129,9 @@ def interpolate_attributes(
     if values.ndim != 2:
         raise ArgumentError(f"attributes must have the shape (V, C), not {tuple(values.shape)}")
     faces = check_triangles(triangles, len(values))
-    image = np.full((*fragments.face_id.shape, values.shape[1]), background, dtype=np.float32)
+    image = into
+    if image is None:
+        image = np.full((*fragments.face_id.shape, values.shape[1]), background, dtype=np.float32)
     _blend(fragments.face_id, fragments.barycentric, faces, values, image)
     return image
 
@@ -215,13 +228,15 @@ def _fill_camera(edges, boxes, near, first_row, row_step, face_id, barycentric, 
                 if e0 >= 0.0 and e1 >= 0.0 and e2 >= 0.0:
                     total = e0 + e1 + e2
                     if total > 0.0:
-                        z = np.float32(determinant / total)
+                        # One division for four: they are most of the time.
+                        share = 1.0 / total
+                        z = np.float32(determinant * share)
                         if z >= near and z < depth[row, column]:
                             depth[row, column] = z
                             face_id[row, column] = face
-                            barycentric[row, column, 0] = e0 / total
-                            barycentric[row, column, 1] = e1 / total
-                            barycentric[row, column, 2] = e2 / total
+                            barycentric[row, column, 0] = e0 * share
+                            barycentric[row, column, 1] = e1 * share
+                            barycentric[row, column, 2] = e2 * share
 
 
 @compiled
@@ -230,8 +245,9 @@ def _blend(face_id, barycentric, faces, values, image):  # type: ignore[no-untyp
         for column in range(face_id.shape[1]):
             face = face_id[row, column]
             if face >= 0:
+                a, b, c = faces[face]
+                u, v, w = barycentric[row, column]
                 for channel in range(values.shape[1]):
-                    value = np.float32(0.0)
-                    for corner in range(3):
-                        value += barycentric[row, column, corner] * values[faces[face, corner], channel]
-                    image[row, column, channel] = value
+                    image[row, column, channel] = (
+                        u * values[a, channel] + v * values[b, channel] + w * values[c, channel]
+                    )

@@ -39,8 +39,10 @@ class HeadPainter:
         self._triangles = check_triangles(triangles, count)
         self._look = appearance
         self._visibility = np.ones(count, np.float32) if appearance.visibility is None else appearance.visibility
-        # The last entry answers for pixels that see no face, whose index is -1.
-        self._is_eye = np.append(np.isfinite(appearance.eye_position[self._triangles]).all((1, 2)), False)
+        self._is_eye = np.isfinite(appearance.eye_position[self._triangles]).all((1, 2))
+        # Kept from frame to frame: memory that is new to the process takes as long to get as to draw in.
+        self._face_id, self._depth = np.empty(0, np.int32), np.empty(0, np.float32)
+        self._barycentric, self._colours = np.empty(0, np.float32), np.empty(0, np.float32)
 
     def draw(
         self,
@@ -61,9 +63,14 @@ class HeadPainter:
         grid = sample_grid(vertices_camera, intrinsics, frame.shape[:2], 1)
         if grid is None:
             return
-        seen = rasterize_camera(vertices_camera, self._triangles, grid.intrinsics, grid.size, cull_backfaces=True)
-        vertices, corners = self._corners_of(seen.face_id)
-        rows, columns = np.nonzero(self._is_eye[seen.face_id])
+        into, colours = self._room(*grid.size)
+        # One thread: others decode and encode.
+        seen = rasterize_camera(
+            vertices_camera, self._triangles, grid.intrinsics, grid.size, cull_backfaces=True, threads=1, into=into
+        )
+        is_seen = np.zeros(len(self._triangles), dtype=bool)
+        rows, columns = _look_over(seen.face_id, self._is_eye, is_seen)
+        vertices, corners = self._corners_of(np.flatnonzero(is_seen).astype(np.int32))
         eyes = (part[rows, columns][:, None] for part in seen)
         samples = CameraFragments(*(np.concatenate(parts) for parts in zip(corners, eyes, strict=True)))
         look = self._look
@@ -78,15 +85,25 @@ class HeadPainter:
         )[:, 0]
         per_vertex = np.zeros((len(vertices_camera), 3), dtype=np.float32)
         per_vertex[vertices] = shaded[: len(vertices)]
-        colours = interpolate_attributes(seen, self._triangles, per_vertex)
+        interpolate_attributes(seen, self._triangles, per_vertex, into=colours)
         colours[rows, columns] = shaded[len(vertices) :]
         _blend_smoothly(frame[grid.pixels], colours, seen.face_id, np.float32(opacity))
 
-    def _corners_of(self, face_id: Int[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, " N"], CameraFragments]:
+    def _room(self, height: int, width: int) -> tuple[CameraFragments, Float[np.ndarray, "H W 3"]]:
+        """Arrays to draw in, and for colours."""
+        count = height * width
+        if len(self._face_id) < count:
+            self._face_id, self._depth = np.empty(count, np.int32), np.empty(count, np.float32)
+            self._barycentric, self._colours = np.empty(3 * count, np.float32), np.empty(3 * count, np.float32)
+        fragments = CameraFragments(
+            self._face_id[:count].reshape(height, width),
+            self._barycentric[: 3 * count].reshape(height, width, 3),
+            self._depth[:count].reshape(height, width),
+        )
+        return fragments, self._colours[: 3 * count].reshape(height, width, 3)
+
+    def _corners_of(self, faces: Int[np.ndarray, " S"]) -> tuple[Int[np.ndarray, " N"], CameraFragments]:
         """The vertices of the faces that are seen, and samples of which each sees one of them."""
-        is_seen = np.zeros(len(self._triangles) + 1, dtype=bool)
-        is_seen[face_id] = True
-        faces = np.nonzero(is_seen[:-1])[0].astype(np.int32)
         # Through a seen face, which shows its outside: the inside of a head is lit otherwise.
         face_of = np.full(len(self._look.albedo), -1, dtype=np.int32)
         face_of[self._triangles[faces]] = faces[:, None]
@@ -98,6 +115,27 @@ class HeadPainter:
         return vertices, CameraFragments(
             through[:, None], barycentric[:, None], np.zeros((len(vertices), 1), np.float32)
         )
+
+
+@compiled
+def _look_over(face_id, is_eye, is_seen):  # type: ignore[no-untyped-def]
+    """Mark the faces that are seen; rows and columns of the pixels that see an eye."""
+    count = 0
+    for row in range(face_id.shape[0]):
+        for column in range(face_id.shape[1]):
+            face = face_id[row, column]
+            if face >= 0:
+                is_seen[face] = True
+                count += is_eye[face]
+    rows, columns = np.empty(count, np.int64), np.empty(count, np.int64)
+    count = 0
+    for row in range(face_id.shape[0]):
+        for column in range(face_id.shape[1]):
+            face = face_id[row, column]
+            if face >= 0 and is_eye[face]:
+                rows[count], columns[count] = row, column
+                count += 1
+    return rows, columns
 
 
 @compiled
