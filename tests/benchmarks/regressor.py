@@ -117,7 +117,8 @@ def identities(model: HeadModel, seen: Seen) -> dict[str, Float[ndarray, " I"]]:
 
 def drawn(model: HeadModel, look: Look, count: int) -> None:
     """Errors on drawn people."""
-    measure, table, missed = Measure(model), {}, 0
+    measure, missed = Measure(model), 0
+    table: dict[str, list[tuple[float, float, float]]] = {}
     for index in range(count):
         sample = render_sample(index, SyntheticOptions(size=PICTURE, seed=UNSEEN_SEED))
         K = sample.label.intrinsics

