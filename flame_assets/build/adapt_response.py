@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from embed_landmarks import (
@@ -196,8 +197,11 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=2000)
     arguments = parser.parse_args()
     if arguments.verb == "draw":
-        rows = draw(arguments.first, arguments.people)
-        np.savez(arguments.files[0], **{name: np.stack(values).astype(np.float32) for name, values in rows.items()})
+        rows: dict[str, Any] = {
+            name: np.stack(values).astype(np.float32)
+            for name, values in draw(arguments.first, arguments.people).items()
+        }
+        np.savez(arguments.files[0], **rows)
     else:
         response = measure(load_open_head(), Detections.load(arguments.files), load_response(RESPONSE))
         RESPONSE.write_bytes(save_response(response))
