@@ -16,7 +16,7 @@ from jaxtyping import Float
 from face3d.errors import ArgumentError, OutputError
 from face3d.export.gltf_animation import export_gltf_animation
 from face3d.export.live_link import write_live_link
-from face3d.export.mesh import Mesh, Unit
+from face3d.export.mesh import Unit
 from face3d.export.track_npz import write_track_npz
 from face3d.media import open_video, write_whole
 from face3d.media.video import VideoReader, VideoSource
@@ -78,30 +78,28 @@ def write_track(
         raise ArgumentError(f"no mesh format is named {', '.join(unknown)}; there are {', '.join(MESH_FORMATS)}")
     if per_frame_meshes is not None and per_frame_meshes not in known:
         raise ArgumentError(f"meshes of frames are {' or '.join(known)}, not {per_frame_meshes}")
-    neutral = head_mesh(track.model, track.neutral())
-    look = model_appearance(track.model, neutral.vertices)
-    write_track_npz(folder / "track.npz", track.arrays(), track.model.expression_names)
-    for name in formats:
-        _write(folder / f"head_neutral.{name}", MESH_FORMATS[name](neutral, unit))
-    coloured = replace(neutral, vertex_colours=vertex_colours(look.albedo, look.eye_position))
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-curves") as beside:
+        picture = beside.submit(curves_picture, track)
+        neutral = head_mesh(track.model, track.neutral())
+        look = model_appearance(track.model, neutral.vertices)
+        write_track_npz(folder / "track.npz", track.arrays(), track.model.expression_names)
+        for name in formats:
+            _write(folder / f"head_neutral.{name}", MESH_FORMATS[name](neutral, unit))
+        coloured = replace(neutral, vertex_colours=vertex_colours(look.albedo, look.eye_position))
+        animated = export_gltf_animation(coloured, track.model, track.motion(), intrinsics=track.intrinsics)
+        _write(folder / "head.glb", animated)
+        del animated
+        _write(folder / "curves.png", picture.result())
+    _write_live_link(track, folder / "arkit.csv")
     measurements = {name: asdict(measurement) for name, measurement in track.measurements.items()}
     write_json(folder / "measurements.json", measurements)
+    if per_frame_meshes is not None:
+        _write_frame_meshes(track, folder / "meshes", per_frame_meshes, unit)
     overlay_start = None
-    with (
-        ThreadPoolExecutor(max_workers=2, thread_name_prefix="face3d-files") as beside,
-        contextlib.ExitStack() as opened,
-    ):
-        others = [
-            beside.submit(_write_animation, track, coloured, folder / "head.glb"),
-            beside.submit(_write_curves, track, folder),
-        ]
-        if video is not None:
+    if video is not None:
+        with contextlib.ExitStack() as opened:
             reader = video if isinstance(video, VideoReader) else opened.enter_context(open_video(video))
             overlay_start = write_overlay(track, reader, folder / "overlay.mp4", look=look, side_by_side=side_by_side)
-        if per_frame_meshes is not None:
-            _write_frame_meshes(track, folder / "meshes", per_frame_meshes, unit)
-        for other in others:
-            other.result()
     write_json(folder / "track.json", track.summary(people=people))
     if report:
         page = track_page(track, coloured, look, folder, overlay_start=overlay_start, side_by_side=side_by_side)
@@ -178,12 +176,7 @@ def _write(path: Path, content: bytes) -> None:
     write_whole(path, lambda file: file.write(content))
 
 
-def _write_animation(track: Track, mesh: Mesh, path: Path) -> None:
-    _write(path, export_gltf_animation(mesh, track.model, track.motion(), intrinsics=track.intrinsics))
-
-
-def _write_curves(track: Track, folder: Path) -> None:
-    _write(folder / "curves.png", curves_picture(track))
+def _write_live_link(track: Track, path: Path) -> None:
     curves = track.live_link()
     if curves is None:
         return
@@ -194,7 +187,7 @@ def _write_curves(track: Track, folder: Path) -> None:
         text.flush()
         text.detach()
 
-    write_whole(folder / "arkit.csv", write)
+    write_whole(path, write)
 
 
 def _write_frame_meshes(track: Track, folder: Path, name: FrameMeshes, unit: Unit) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
@@ -25,7 +24,7 @@ from face3d.export.gltf import gltf_surface
 from face3d.export.gltf_buffer import ARRAY_BUFFER, FLOAT, UNSIGNED_BYTE, GltfBuffer, glb
 from face3d.export.mesh import GENERATOR, Mesh
 from face3d.head import HeadModel
-from face3d.render.shading import vertex_normals
+from face3d.render.normals import mesh_normals
 
 __all__ = ["IN_PLACE", "HeadMotion", "export_gltf_animation"]
 
@@ -263,12 +262,10 @@ def _morph_targets(
     mesh: Mesh, targets: Float[np.ndarray, "M V 3"], source: Any, buffer: GltfBuffer
 ) -> list[dict[str, int]]:
     """Displacements of positions, and of the normals at full weight."""
-    triangles = torch.from_numpy(mesh.triangles.astype(np.int64))
-    rest = torch.from_numpy(mesh.vertices.astype(np.float64))
-    normals = vertex_normals(rest, triangles)
+    normals = mesh_normals(mesh.vertices, mesh.triangles)
     written = []
     for target in targets:
-        turned = (vertex_normals(rest + torch.from_numpy(target), triangles) - normals).numpy()
+        turned = mesh_normals(mesh.vertices + target, mesh.triangles) - normals
         turned[np.abs(turned).max(axis=1) < 1e-4] = 0.0
         written.append(
             {

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, UInt8, UInt16
 from PIL import Image, PngImagePlugin
 
 from face3d.errors import ArgumentError
-from face3d.render.portrait import mesh_normals
+from face3d.render.normals import mesh_normals
 from face3d.render.rasterize_numba import interpolate_attributes, rasterize_camera
 
 __all__ = [

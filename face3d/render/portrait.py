@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
 from face3d.errors import ArgumentError
 from face3d.head import HeadModel
+from face3d.render.normals import mesh_normals
 from face3d.render.rasterize_numba import check_triangles, rasterize_camera
-from face3d.render.shading import vertex_normals
 from face3d.render.studio_light import SurfaceTexture, shade_samples
 from face3d.render.supersampling import sample_grid
 
@@ -25,7 +24,6 @@ __all__ = [
     "HeadAppearance",
     "ambient_visibility",
     "head_appearance",
-    "mesh_normals",
     "model_appearance",
     "picture_alone",
     "portrait",
@@ -314,13 +312,6 @@ def _shade(
         appearance.texture,
     )
     return picture, fragments.face_id >= 0
-
-
-def mesh_normals(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "V 3"]:
-    """Area-weighted unit normals of vertices, pointing outwards; zero where there is no area."""
-    corners = np.ascontiguousarray(vertices, dtype=np.float64)
-    faces = check_triangles(triangles, len(corners))
-    return vertex_normals(torch.from_numpy(corners), torch.from_numpy(faces)).numpy()
 
 
 def _spread(values: Float[np.ndarray, "V 1"], faces: Int[np.ndarray, "F 3"], *, steps: int) -> Float[np.ndarray, "V 1"]:

@@ -48,6 +48,10 @@ PICTURE_POINTS = 3000
 """Of a series in the picture: more than it has pixels across."""
 
 
+PANEL_GAP = 0.12
+"""Between panels, in heights of one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """A named curve over the frames of a track."""
@@ -119,7 +123,10 @@ def curves_picture(track: Track) -> bytes:
 
     panels = curve_panels(track)
     with matplotlib.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(10, 1.5 * len(panels) + 0.6), dpi=120, layout="constrained")
+        height = 1.5 * len(panels) + 0.6
+        figure = Figure(figsize=(10, height), dpi=120)
+        # Fixed, as to find room for the texts takes as long as to draw all.
+        figure.subplots_adjust(left=0.07, right=0.8, top=1 - 0.3 / height, bottom=0.4 / height, hspace=PANEL_GAP)
         axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for ax, panel in zip(axes, panels, strict=True):
             for first, last in track.gaps():
@@ -135,7 +142,8 @@ def curves_picture(track: Track) -> bytes:
         step = 1 / track.frame_rate
         axes[-1].set_xlim(track.times[0], max(track.times[-1], track.times[0] + step))
         axes[-1].set_xlabel("seconds")
-        figure.suptitle(f"{track.name}: grey where the video does not show the face", fontsize=9)
+        title = f"{track.name}: grey where the video does not show the face"
+        figure.suptitle(title, fontsize=9, y=1 - 0.08 / height, verticalalignment="top")
         file = io.BytesIO()
         figure.savefig(file, format="png")
     return file.getvalue()

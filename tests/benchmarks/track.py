@@ -2,7 +2,8 @@
 
 rate      the whole of `face3d.track` into a folder (decode, follow, identity, motion, all files), without and with an
           overlay, beside a bare loop over the same clip: OpenCV decodes, MediaPipe's FaceLandmarker in VIDEO mode reads
-          with the same outputs. Models are loaded and kernels compiled before any clock starts.
+          with the same outputs. Models are loaded and kernels compiled before any clock starts. Ratios of wall-clock in
+          pairs and of the best runs; and CPU seconds of all threads, which other work on the machine disturbs less
 stages    seconds of each stage, per frame
 memory    peak of a process that tracks the clip once, and of one that tracks it four times in a row as one video
 
@@ -56,16 +57,16 @@ def prepared(source: Path, target: Path, times: int) -> Path:
     return target
 
 
-def tracked(clip: Path, *, overlay: bool) -> tuple[float, int, dict[str, float]]:
-    """Seconds of the whole job into a folder, frames, and seconds by stage."""
+def tracked(clip: Path, *, overlay: bool) -> tuple[float, float, dict[str, float]]:
+    """Seconds of the whole job into a folder, of all its threads together, and by stage."""
     with tempfile.TemporaryDirectory() as out:
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         tracks = face3d.track(clip, out=out, overlay=overlay)
-        seconds = time.perf_counter() - start
+        seconds, work = time.perf_counter() - start, time.process_time() - worked
     if len(tracks) != 1:
         raise RuntimeError(f"{clip}: {len(tracks)} people; the bare loop reads one")
     timings = {name: value for name, value in tracks[0].timings.items() if name != "frames_per_second"}
-    return seconds, len(tracks[0].frames), {**timings, "files": seconds - sum(timings.values())}
+    return seconds, work, {**timings, "files": seconds - sum(timings.values())}
 
 
 def rates(clip: Path, short: Path) -> None:
@@ -73,22 +74,28 @@ def rates(clip: Path, short: Path) -> None:
     tracked(short, overlay=True)
     bare_seconds(short)
     bare: list[float] = []
+    bare_work: list[float] = []
     own: dict[bool, list[float]] = {False: [], True: []}
+    own_work: dict[bool, list[float]] = {False: [], True: []}
     stages: dict[bool, list[dict[str, float]]] = {False: [], True: []}
     frames = 0
     for _ in range(REPEATS):
+        worked = time.process_time()
         seconds, frames = bare_seconds(clip)
         bare.append(seconds)
+        bare_work.append(time.process_time() - worked)
         for overlay in own:
-            seconds, _, timings = tracked(clip, overlay=overlay)
+            seconds, work, timings = tracked(clip, overlay=overlay)
             own[overlay].append(seconds)
+            own_work[overlay].append(work)
             stages[overlay].append(timings)
     print(f"{frames} frames of {HEIGHT} lines; MediaPipe's own loop {frames / statistics.median(bare):.0f} frames/s")
     for overlay, taken in own.items():
         ratios = sorted(plain / ours for plain, ours in zip(bare, taken, strict=True))
         print(
             f"{'with' if overlay else 'without'} overlay {frames / statistics.median(taken):.0f} frames/s: ratio "
-            f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), of the best runs "
+            f"{min(bare) / min(taken):.2f}; CPU {min(own_work[overlay]):.1f} s beside {min(bare_work):.1f} s"
         )
         shares = {name: statistics.median(run[name] for run in stages[overlay]) for name in stages[overlay][0]}
         print("  " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in shares.items()))
