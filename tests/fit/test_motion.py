@@ -65,7 +65,8 @@ def test_a_known_head_is_followed_through_the_detectors_errors(head, clip, point
     assert np.median(np.linalg.norm(aligned(found, true) - true, axis=2)) < 0.0012
     assert np.median(turned_by(motion, clip)) < 2.0
     assert motion.valid.all()
-    assert np.median(motion.residual) < 0.035
+    # The errors that the detector is simulated with are of that size themselves.
+    assert np.median(motion.residual) < 0.04
     assert (motion.expression >= 0).all()
     assert (motion.expression <= 1).all()
     assert not motion.jaw.any()
