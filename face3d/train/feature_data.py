@@ -10,27 +10,20 @@ A `.npz`, or a folder of `.npy` files that are mapped into memory instead of rea
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 
 from face3d.errors import InputError
-from face3d.identity import FaceEncoder
-from face3d.media import write_whole
 from face3d.train.task import Batch, Draw
 
-__all__ = ["FeatureRows", "FeatureTable", "LabelledCrop", "read_features", "write_features"]
+__all__ = ["FeatureRows", "FeatureTable", "read_features"]
 
 NAMES = ("features", "identity", "split")
-ENCODED_CROPS = 64
-"""Crops that an encoder gets at a time."""
-
 CHECKED_ROWS = 65_536
 """Rows that are looked at together for values that are not finite."""
 
@@ -73,52 +66,6 @@ def read_features(path: Path) -> FeatureTable:
     if not len(learned):
         raise InputError(f"{path}: every row is held out; split is 0 where a row is to be learned from")
     return FeatureTable(features, identity, learned, held_out)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledCrop:
-    """A face whose head is known.
-
-    Attributes:
-        pixels: RGB, as `face3d.landmarks.face_crop` cuts it for "arcface".
-        identity: coefficients of the head.
-        held_out: whether it is kept back; all crops of one person alike.
-    """
-
-    pixels: UInt8[np.ndarray, "112 112 3"]
-    identity: Float[np.ndarray, " I"]
-    held_out: bool
-
-
-def write_features(out: Path, crops: Iterable[LabelledCrop], encoder: FaceEncoder) -> int:
-    """Encode faces and write what `read_features` reads.
-
-    Args:
-        out: a `.npz`, which appears complete or not at all.
-        crops: in the order of the rows; taken one after the other, so that they need not all be in memory.
-        encoder: of the features.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        InputError: there are none, or identities of different length.
-        OutputError: the file cannot be written.
-    """
-    features, identities, split = [], [], []
-    left = iter(crops)
-    while chunk := list(islice(left, ENCODED_CROPS)):
-        features.append(encoder.encode(np.stack([crop.pixels for crop in chunk])))
-        identities += [np.asarray(crop.identity, dtype=np.float32) for crop in chunk]
-        split += [crop.held_out for crop in chunk]
-    if len({identity.shape for identity in identities}) != 1:
-        raise InputError(
-            f"{out}: {len(identities)} faces with identities of different length make no table of features"
-        )
-    arrays = (np.concatenate(features), np.stack(identities), np.array(split, dtype=np.uint8))
-    named: dict[str, Any] = dict(zip(NAMES, arrays, strict=True))
-    write_whole(out, lambda file: np.savez(file, **named))
-    return len(identities)
 
 
 class FeatureRows:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from face3d.cli import main
-from face3d.errors import ArgumentError, InputError
+from face3d.errors import ArgumentError, InputError, OutputError
 from face3d.identity.mobilefacenet import DESCRIPTION, MobileFaceNetEncoder
 from face3d.landmarks import convert_points
 from face3d.landmarks.crops import arcface_crop
@@ -62,7 +62,9 @@ def test_the_same_seed_gives_the_same_features(heads, stored_mobilefacenet, tmp_
     assert not np.allclose(a, c)
 
 
-def test_arguments_and_folders_are_checked(heads, tmp_path):
+def test_arguments_and_folders_are_checked(heads, stored_mobilefacenet, tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        encode_dataset(heads, tmp_path / "missing" / "f.npz")
     with pytest.raises(ArgumentError, match="views is 1 or more"):
         encode_dataset(heads, tmp_path / "f.npz", views=0)
     with pytest.raises(InputError, match="train synthetic"):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from face3d.errors import InputError, OutputError
-from face3d.train.feature_data import FeatureRows, LabelledCrop, read_features, write_features
+from face3d.errors import InputError
+from face3d.train.feature_data import FeatureRows, read_features
 from face3d.train.task import Draw
 
 ARRAYS: dict[str, np.ndarray] = {
@@ -57,46 +55,6 @@ def test_what_does_not_fit_is_named(tmp_path, form, changed, message):
     with pytest.raises(InputError, match=message) as caught:
         read_features(write(tmp_path, form, **changed))
     assert str(tmp_path) in str(caught.value)
-
-
-class MeanColours:
-    """An encoder whose features are plain to see."""
-
-    name, features = "mean-colours", 3
-
-    def __init__(self):
-        self.largest = 0
-
-    def encode(self, crops):
-        self.largest = max(self.largest, len(crops))
-        return crops.mean(axis=(1, 2), dtype=np.float32)
-
-
-def labelled_crops(count):
-    for number in range(count):
-        pixels = np.full((112, 112, 3), number % 256, dtype=np.uint8)
-        yield LabelledCrop(pixels, np.array([number, -number], dtype=np.float64), number % 10 == 9)
-
-
-def test_encoded_faces_come_back_in_their_order(tmp_path):
-    encoder = MeanColours()
-    assert write_features(tmp_path / "f.npz", labelled_crops(150), encoder) == 150
-    assert encoder.largest < 150
-    table = read_features(tmp_path / "f.npz")
-    np.testing.assert_array_equal(table.features, np.repeat(np.arange(150)[:, None], 3, axis=1))
-    np.testing.assert_array_equal(table.identity[:, 1], -np.arange(150))
-    assert table.held_out.tolist() == list(range(9, 150, 10))
-
-
-def test_faces_that_make_no_table(tmp_path):
-    with pytest.raises(InputError, match="0 faces"):
-        write_features(tmp_path / "f.npz", iter(()), MeanColours())
-    crops = list(labelled_crops(2))
-    crops[1] = replace(crops[1], identity=np.zeros(3))
-    with pytest.raises(InputError, match="different length"):
-        write_features(tmp_path / "f.npz", crops, MeanColours())
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_features(tmp_path / "missing" / "f.npz", labelled_crops(2), MeanColours())
 
 
 def test_other_and_damaged_files(tmp_path):
