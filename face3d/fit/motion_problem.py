@@ -95,7 +95,7 @@ class MotionProblem:
 
     @one_blas_thread()
     def settle(
-        self, seen: Seen, frames: Frames, before: ChainEnd | None, keep: int, *, iterations: int, tolerance: float
+        self, seen: Seen, frames: Frames, before: ChainEnd | None, keep: int, *, iterations: int, tolerance: float, beside=None
     ) -> Settled:
         """Gauss-Newton on all frames at once.
 
@@ -132,6 +132,10 @@ class MotionProblem:
             hessian[used + first] += weight[:, :, None] * equations.hessian
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
+            if beside is not None:
+                other = beside(here, used)
+                hessian[used + first] += other.hessian
+                gradient[used + first] += other.gradient
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:

@@ -25,11 +25,13 @@ from face3d.fit.landmark_fit import (
     Observation,
     SolvedLandmarks,
     describe_fit,
+    _size_of,
     held_joints,
     identity_covariance,
     size_of,
     solve_landmarks,
 )
+from face3d.fit.landmark_problem import LandmarkProblem, LinearTerm
 from face3d.fit.metric_evidence import hold_exactly
 from face3d.fit.photometric_image import LOG_FLOOR, FaceImage
 from face3d.fit.photometric_problem import (
@@ -50,6 +52,7 @@ NOISE_ROUNDS = 3
 """How often a photo's noise is measured and its colours are fitted to it. The first measure, with the mean face's
 colours, is large: brows and lips of another colour look like hands and hair at first, and must not be given up."""
 COLOUR_STEPS = 8
+HOLD = 0.0
 """Steps at most of a fit of light, tone and albedo alone."""
 DOUBT = 1.15
 """Factor on the posterior's standard deviations: how much larger errors of measurements on renders of known heads were
@@ -133,6 +136,8 @@ def fit_photometric(
     photometric: PhotometricOptions | None = None,
     *,
     response: DetectorResponse | None = None,
+    problem_of: type[LandmarkProblem] = LandmarkProblem,
+    colours_of: type[PhotometricProblem] = PhotometricProblem,
 ) -> PhotometricFit:
     """Fit one head to the landmarks and the colours of one or more photos of the same person.
 
@@ -150,9 +155,14 @@ def fit_photometric(
     """
     how = photometric or PhotometricOptions()
     _check_photos(observations, photos)
-    solved = solve_landmarks(model, observations, options or FitOptions(), response=response)
+    solved = solve_landmarks(
+        model, observations, options or FitOptions(), response=response, problem_of=problem_of
+    )
     problem, start = solved.problem, solved.solution.state
     skin, albedo = _skin_of(model, problem.identity_size)
+    if HOLD:
+        gradient = _size_of(model, len(start.identity)).log_ratio(start.identity)[1]
+        problem.linear_terms = (*problem.linear_terms, LinearTerm(gradient, float(gradient @ start.identity), HOLD))
     images = []
     for photo, view, evidence in zip(photos, start.views, problem.views, strict=True):
         images.append(FaceImage.of(photo, view.project(skin.points, start.identity, evidence), size=how.image_size))
@@ -162,14 +172,14 @@ def fit_photometric(
             seen_samples(model, skin, state.landmarks, evidence, index, image, blur)
             for index, (evidence, image) in enumerate(zip(problem.views, images, strict=True))
         )
-        colours = PhotometricProblem(problem, skin, albedo, views, how.noise, light_scale, moves=False)
+        colours = colours_of(problem, skin, albedo, views, how.noise, light_scale, moves=False)
         for _ in range(NOISE_ROUNDS):
             colours.views = tuple(
                 replace(view, noise_factor=colours.noise_factor(state, index))
                 for index, view in enumerate(colours.views)
             )
             state = minimize(colours, state, max_iterations=COLOUR_STEPS, tolerance=how.tolerance).state
-        whole = PhotometricProblem(problem, skin, albedo, colours.views, how.noise, light_scale)
+        whole = colours_of(problem, skin, albedo, colours.views, how.noise, light_scale)
         solution = minimize(whole, state, max_iterations=steps, tolerance=how.tolerance)
         state = solution.state
     # The best that the landmark fit's own head can do with the same colours at the finest level, to compare with.
@@ -180,6 +190,8 @@ def fit_photometric(
         solved = _with_refined(model, solved, solution)
     else:
         state = plain
+    global LAST
+    LAST = (whole, state, skin, solved)
     return PhotometricFit(
         fit=describe_fit(model, solved, observations),
         lights=state.lights,

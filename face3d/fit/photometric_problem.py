@@ -161,14 +161,22 @@ class PhotometricProblem:
         cost += 0.5 * float(np.sum(precision * deviation**2))
         gradient[geometric:] += precision * deviation
         np.einsum("ii->i", hessian)[geometric:] += precision
+        cost += self._add_colours(state, gradient, hessian)
+        return Linearization(cost, gradient, hessian)
+
+    def _add_colours(
+        self, state: PhotometricState, gradient: Float[ndarray, " P"], hessian: Float[ndarray, "P P"]
+    ) -> float:
+        """Add the colours' part, priors apart, to the normal equations; gives its cost."""
+        cost = 0.0
         for index in range(len(self.views)):
             shaded = self._shade(state, index)
             used = np.flatnonzero(shaded.weight > 0)
-            rows, columns = self._jacobian(state, index, shaded, used), self._columns(index)
+            rows, columns = self._jacobian(state, index, shaded, used, shaded.weight[used]), self._columns(index)
             cost += shaded.cost
             hessian[np.ix_(columns, columns)] += rows.T @ rows
             gradient[columns] += rows.T @ (shaded.residual[used] * np.sqrt(shaded.weight[used])[:, None]).ravel()
-        return Linearization(cost, gradient, hessian)
+        return cost
 
     def cost(self, state: PhotometricState) -> float:
         """Half sum of squares, infinite for a head behind the camera."""
@@ -248,12 +256,17 @@ class PhotometricProblem:
         )
 
     def _jacobian(
-        self, state: PhotometricState, index: int, shaded: _Shaded, used: Int[ndarray, " M"]
+        self,
+        state: PhotometricState,
+        index: int,
+        shaded: _Shaded,
+        used: Int[ndarray, " M"],
+        weight: Float[ndarray, " M"],
     ) -> Float[ndarray, "3*M Q"]:
         """Derivative of the weighted residuals of the samples in use by the unknowns in `_columns`."""
         view, tone = state.landmarks.views[index], state.tones[index]
         whiten = self._whiten / self.views[index].noise_factor
-        root = np.sqrt(shaded.weight[used])[:, None, None] * whiten
+        root = np.sqrt(weight)[:, None, None] * whiten
         blocks: list[ndarray] = []
         if self.moves:
             focal = np.diag(view.intrinsics(self.landmarks.views[index]))[:2]
@@ -288,13 +301,8 @@ class PhotometricProblem:
 
     def _columns(self, index: int) -> Int[ndarray, " Q"]:
         """Unknowns that one photo's colours depend on, in the order of the Jacobian's columns."""
-        landmarks, first = self.landmarks, self.landmarks.size
-        geometric: list[int] = []
-        if self.moves:
-            start = landmarks.identity_size + index * landmarks.view_size
-            # The detector's errors, the last of a view's unknowns, move no surface.
-            moved = landmarks.view_size - len(landmarks.response.modes)
-            geometric = [*range(landmarks.identity_size), *range(start, start + moved)]
+        first = self.landmarks.size
+        geometric = self.landmarks.surface_columns(index) if self.moves else []
         light = first + index * (LIGHT_SIZE + 1)
         albedo = first + len(self.views) * (LIGHT_SIZE + 1)
         return np.array([*geometric, *range(light, light + LIGHT_SIZE + 1), *range(albedo, self.size)])
