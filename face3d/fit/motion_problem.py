@@ -38,6 +38,7 @@ class Seen:
         pixels: (T, N, 2) of the landmarks that are used, zero where not valid; confidence: (T, N).
         valid: (T,) whether the landmarks of a frame are believed.
         expression: (T, E) mean of the expression's prior.
+        held: (D,) unknowns that stay where the iteration begins; None for none.
     """
 
     times: Float[ndarray, " T"]
@@ -46,6 +47,7 @@ class Seen:
     confidence: Float[ndarray, "T N"]
     valid: Bool[ndarray, " T"]
     expression: Float[ndarray, "T E"]
+    held: Bool[ndarray, " D"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +116,7 @@ class MotionProblem:
         first = len(times) - len(seen.times)
         seconds, joined = np.diff(times), (np.diff(shots) == 0).astype(np.float64)
         size = self.evidence.size
+        still = np.zeros(size, bool) if seen.held is None else seen.held
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
         for number in range(iterations):
@@ -132,7 +135,9 @@ class MotionProblem:
             hessian[used + first] += weight[:, :, None] * equations.hessian
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
-            step, information, slope = self._step(frames, hessian, gradient, seconds, joined, first + keep - 1)
+            step, information, slope = self._step(
+                frames, hessian, gradient, seconds, joined, still, first + keep - 1
+            )
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:
                 break
@@ -147,15 +152,16 @@ class MotionProblem:
         gradient: Float[ndarray, "T D"],
         seconds: Float[ndarray, " S"],
         joined: Float[ndarray, " S"],
+        still: Bool[ndarray, " D"],
         known: int,
     ) -> tuple[Float[ndarray, "T D"], Float[ndarray, "D D"], Float[ndarray, " D"]]:
-        """The best step with the landmarks linear, and what the frames up to `known` know of it after the step."""
+        """The best step with the landmarks linear and the `still` held, and what the frames up to `known` know then."""
         apart = frame_steps(frames, self.turning)
         expressions = self.bounds.shape[0]
         low, high = (self.bounds[:, side] - frames.expression for side in (0, 1))
         step = np.zeros_like(gradient)
         scale = np.sqrt(np.einsum("tdd->td", hessian))
-        held = np.zeros(step.shape, bool)
+        held = np.tile(still, (len(step), 1))
         settled = True
         for _ in range(INNER_STEPS):
             slope = gradient + np.einsum("tde,te->td", hessian, step, optimize=True)
@@ -167,7 +173,7 @@ class MotionProblem:
                 pull[1:] += ties * between
                 pull[:-1] -= ties * between
                 pull, now = pull[:, :expressions], step[:, :expressions]
-                held[:, :expressions] = ((now <= low) & (pull > 0)) | ((now >= high) & (pull < 0))
+                held[:, :expressions] = ((now <= low) & (pull > 0)) | ((now >= high) & (pull < 0)) | still[:expressions]
             solution = solve_chain(hessian, slope, ties, between, held, known)
             moved = step + solution.step
             now = np.clip(moved[:, :expressions], low, high)
