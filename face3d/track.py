@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -43,8 +43,8 @@ from face3d.result_files import MESH_FORMATS
 from face3d.track_files import FrameMeshes, write_track
 from face3d.track_result import Track
 from face3d.tracking.clip_camera import check_intrinsics, clip_camera
+from face3d.tracking.clip_expression import ExpressionNetworks, ExpressionSource, LipLoss, open_expression_networks
 from face3d.tracking.clip_head import ClipHead, find_heads
-from face3d.tracking.clip_motion import fit_motion
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.find_faces import ClipFaces, find_faces
 from face3d.tracking.live import LiveHead, live_heads
@@ -52,8 +52,6 @@ from face3d.tracking.stored_faces import PersonTimeline, timelines
 from face3d.tracking.work_folder import WorkFolder, open_work_folder
 
 __all__ = ["LipLoss", "LiveHead", "track"]
-
-LipLoss = Literal["visual", "geometric", "none"]
 
 MARKER = "track.json"
 """In every result folder."""
@@ -72,7 +70,7 @@ def track(
     identity: IdentitySource = "auto",
     identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
-    expression: Literal["fit", "spectre"] = "fit",
+    expression: ExpressionSource = "fit",
     lip_loss: LipLoss = "geometric",
     start: float = 0.0,
     end: float | None = None,
@@ -106,9 +104,12 @@ def track(
             "mica" as for `reconstruct`.
         identity_weight: with "mica", lets landmarks change the person, as for `reconstruct`.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with your own weights).
-        expression: "fit" finds expressions by landmarks.
+        expression: "fit" finds expressions by landmarks; "spectre" takes expression and jaw from SPECTRE's networks
+            (FLAME heads, with your spectre_model.tar) and fits pose and gaze around them. SPECTRE's own shape is not
+            metric: the clip's head stays.
         lip_loss: what the mouth is fitted to beside the landmarks: "geometric" the lips' contours and contact as the
-            pictures show them, "none" nothing more.
+            pictures show them; "visual" then moves it until a network that reads lips (your LRS3_V_WER32.3) sees in
+            the rendered mouth what it sees in the filmed one; "none" nothing more.
         start: seconds; frames before are passed over.
         end: seconds; None for the whole video.
         every: take every n-th frame.
@@ -153,6 +154,8 @@ def track(
     uses = (head_use(head, model), *detector_assets(detector, progress=progress))
     assets.require_licence(uses, licence)
     network = open_identity(identity, identity_weight, model, licence=licence, device=device)
+    networks = open_expression_networks(expression, lip_loss, model, live=part.is_live, licence=licence, device=device)
+    uses += networks.assets
     recognition = recognition_at_hand(licence, device=device)
     uses += () if recognition is None else (recognition.use,)
     uses = tuple(dict.fromkeys(uses if network is None else (*uses, *network.assets)))
@@ -165,6 +168,7 @@ def track(
         "device": device,
         "identity": [identity, identity_weight],
         "max_faces": max_faces,
+        "expression": expression,
         "lip_loss": lip_loss,
         "smoothing": smoothing,
         "pupillary_distance": pupillary_distance,
@@ -198,7 +202,7 @@ def track(
         heads, left_out = find_heads(work, faces.stored, people, model, camera(size), options, network)
         seconds = {"landmarks": faces.seconds, "identity": time.perf_counter() - started}
         warnings = (*faces.warnings, *left_out, *(network.warnings if network else ()))
-        clip = _Clip(part, model, faces, uses, motion, seconds, warnings)
+        clip = _Clip(part, model, faces, uses, motion, networks, seconds, warnings)
         tracks = _fit_people(work, clip, heads, progress=progress)
         if folders is None:
             return tracks
@@ -222,6 +226,7 @@ class _Clip:
     faces: ClipFaces
     uses: tuple[AssetUse, ...]
     options: MotionOptions
+    networks: ExpressionNetworks
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
 
@@ -232,7 +237,9 @@ def _fit_people(
     """Fit every person's motion."""
     names = ResultNames()
     tracks = []
-    with bar(progress, "fitting heads", sum(len(person.rows) for person, _ in people)) as advance:
+    with bar(
+        progress, "fitting heads", clip.networks.stages * sum(len(person.rows) for person, _ in people)
+    ) as advance:
         for number, (person, head) in enumerate(people, start=1):
             name = names.claim(clip.part.stem, number if len(people) > 1 else None)
             tracks.append(replace(_fit_person(work, clip, person, head, number, advance), name=name))
@@ -255,7 +262,9 @@ def _fit_person(
     )
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-measure") as beside:
         measuring = beside.submit(measured, model, head.identity, head.identity_covariance)
-        motion = fit_motion(work, clip.faces.stored, person, number, fitter, advance=advance)
+        motion = clip.networks.motion(
+            work, clip.part, clip.faces.stored, person, number, head, fitter, model=model, advance=advance
+        )
         fitted = time.perf_counter()
         measurements = measuring.result()
     seconds = {**clip.seconds, "motion": fitted - started, "measure": time.perf_counter() - fitted}
@@ -304,12 +313,8 @@ def _written(result: Track, overlaid: ClipPart | None, folders: ResultFolders, w
 def _check_choices(
     expression: str, lip_loss: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float
 ) -> None:
-    if expression == "spectre":
-        raise ArgumentError("expression spectre is not built yet; use fit")
-    if expression != "fit":
+    if expression not in get_args(ExpressionSource):
         raise ArgumentError(f"expression is fit or spectre, not {expression!r}")
-    if lip_loss == "visual":
-        raise ArgumentError("lip_loss visual is not built yet; use geometric")
     if lip_loss not in get_args(LipLoss):
         raise ArgumentError(f"lip_loss is {', '.join(get_args(LipLoss)[:-1])} or none, not {lip_loss!r}")
     if per_frame_meshes not in (None, *get_args(FrameMeshes)):

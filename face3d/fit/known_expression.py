@@ -1,4 +1,4 @@
-"""An expression that something else than the landmarks tells, such as SPECTRE's network, held while poses are fitted."""
+"""An expression that something else than the landmarks tells, such as SPECTRE, held while poses are fitted."""
 
 from __future__ import annotations
 

@@ -135,9 +135,7 @@ class MotionProblem:
             hessian[used + first] += weight[:, :, None] * equations.hessian
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
-            step, information, slope = self._step(
-                frames, hessian, gradient, seconds, joined, still, first + keep - 1
-            )
+            step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:
                 break
