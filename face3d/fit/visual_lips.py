@@ -45,9 +45,12 @@ __all__ = ["MouthClip", "RefinedLips", "VisualLips"]
 OPEN_JAW = 0.3
 """Radians by which a jaw turns that is wide open: what counts as much as a full shape."""
 
-DISTANCE_WEIGHT, STEP_WEIGHT = 0.1, 1.0
-"""Of a whole expression's squared distance and squared change of distance between frames, beside 1 less a cosine. A
-fifth of an expression more than the landmarks say costs as much as a cosine that is 0.004 lower."""
+DISTANCE_WEIGHT, STEP_WEIGHT = 0.5, 5.0
+"""Of a whole expression's squared distance and squared change of distance between frames, where the chunk's mean loss
+at the start counts 1: a fifth of an expression more than the landmarks say must be worth 2 % of it."""
+
+LEAST_LOSS = 1e-3
+"""What a chunk's mean loss at the start counts as at least: mouths so alike need not be made more so."""
 
 FREE_WORSENING, WORSENING_WEIGHT = 0.04, 10.0
 """Part by which a frame's reprojection may get worse at no cost, and the weight of the square of what is beyond."""
@@ -61,8 +64,9 @@ PARTS_OF_THE_WAY = (1.0, 0.7, 0.5, 0.3, 0.15, 0.05)
 STEPS = 12
 """Of L-BFGS at most; each looks at the mouths once or twice."""
 
-COVERED = 3.0
-"""Times the median distance of a chunk's frames: a mouth that is so unlike the film is covered."""
+COVERED, ALIKE = 3.0, 0.01
+"""Times the median distance of a chunk's frames, and not less than times the second number: a mouth that is so unlike
+the film is covered."""
 
 WINDOW_MARGIN = 24.0
 """Pixels around the window from which on triangles are left out."""
@@ -258,7 +262,7 @@ class _ChunkProblem:
     def best_way(self, before: Float[Tensor, " T"], reprojection: Float[Tensor, " T"]) -> Float[Tensor, "T D"]:
         """Minimise the sum of all terms by L-BFGS (Liu and Nocedal 1989)."""
         way = self.start.clone().requires_grad_(True)
-        mean = reprojection.nanmean()
+        mean, loss = reprojection.nanmean(), before[self.told].mean().clamp_min(LEAST_LOSS)
         optimizer = torch.optim.LBFGS(
             [way], max_iter=STEPS, max_eval=2 * STEPS, history_size=8, line_search_fn="strong_wolfe"
         )
@@ -267,7 +271,7 @@ class _ChunkProblem:
             optimizer.zero_grad()
             taken = torch.where(self.free[:, None], way, 0.0)
             vertices = self.vertices(taken)
-            said = torch.where(self.told, self.distances(vertices), 0.0).sum()
+            said = torch.where(self.told, self.distances(vertices), 0.0).sum() / loss
             worse = (self.reprojection(vertices) - reprojection) / mean - FREE_WORSENING
             worse = torch.where(self._landmarks & self.free, worse.clamp_min(0), 0.0)
             total = (
@@ -321,4 +325,4 @@ class _ChunkProblem:
 
 def _covered(distances: Float[Tensor, " T"]) -> Bool[Tensor, " T"]:
     """Mouths that are much less like their film than most."""
-    return distances > COVERED * distances.nanmedian()
+    return distances > COVERED * distances.nanmedian().clamp_min(ALIKE)

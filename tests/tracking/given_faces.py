@@ -79,19 +79,24 @@ def landmarks_of(model: HeadModel, expression: np.ndarray, intrinsics: Intrinsic
     return points
 
 
+LIPS, SKIN, INSIDE = (0.35, 0.12, 0.12), (0.55, 0.4, 0.33), (0.03, 0.03, 0.03)
+"""Linear colours."""
+
+
 def skin_of(model: HeadModel) -> torch.Tensor:
     """(V, 3) linear colours: lips redder and darker than the skin, the mouth's inside darker still."""
-    skin = torch.tensor([0.55, 0.4, 0.33]).repeat(len(model.template), 1)
-    skin[model.regions["lips"]] = torch.tensor([0.35, 0.12, 0.12])
+    skin = torch.tensor(SKIN).repeat(len(model.template), 1)
+    skin[model.regions["lips"]] = torch.tensor(LIPS)
     for name in ("mouth_interior", "tongue"):
-        if name in model.regions:
-            skin[model.regions[name]] = 0.03
+        skin[model.regions[name]] = torch.tensor(INSIDE)
     return skin
 
 
 def film(model: HeadModel, expression: np.ndarray, path: Path) -> Path:
     """A video of the still head that makes expressions, over black."""
-    camera = PinholeCamera(torch.tensor(POSE[None]).float(), torch.tensor(INTRINSICS.matrix[None]).float(), (SIDE, SIDE))
+    camera = PinholeCamera(
+        torch.tensor(POSE[None]).float(), torch.tensor(INTRINSICS.matrix[None]).float(), (SIDE, SIDE)
+    )
     with VideoWriter(path, (SIDE, SIDE), frame_rate=RATE) as writer, torch.no_grad():
         for number, one in enumerate(expression):
             vertices = model(expression=torch.as_tensor(one).float()).vertices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_cuts_and_frames_that_lack_end_a_stretch():
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(1, 12), st.integers(0, 4), st.data())
 def test_chunks_keep_every_frame_once_and_look_no_further_than_their_stretch(lengths, length, context, data):
     ends = np.cumsum([0, *lengths])
-    runs = [range(int(first), int(last)) for first, last in zip(ends[:-1], ends[1:], strict=True)]
+    runs = [range(first, last) for first, last in pairwise(ends.tolist())]
     chunks = chunks_of(runs, length, context)
     assert [place for chunk in chunks for place in range(chunk.keep_start, chunk.keep_end)] == list(range(sum(lengths)))
     for chunk in chunks:
