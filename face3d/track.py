@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -43,15 +43,15 @@ from face3d.result_files import MESH_FORMATS
 from face3d.track_files import FrameMeshes, write_track
 from face3d.track_result import Track
 from face3d.tracking.clip_camera import check_intrinsics, clip_camera
+from face3d.tracking.clip_expression import ExpressionNetworks, ExpressionSource, LipLoss, open_expression_networks
 from face3d.tracking.clip_head import ClipHead, find_heads
-from face3d.tracking.clip_motion import fit_motion
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.find_faces import ClipFaces, find_faces
 from face3d.tracking.live import LiveHead, live_heads
 from face3d.tracking.stored_faces import PersonTimeline, timelines
 from face3d.tracking.work_folder import WorkFolder, open_work_folder
 
-__all__ = ["LiveHead", "track"]
+__all__ = ["LipLoss", "LiveHead", "track"]
 
 MARKER = "track.json"
 """In every result folder."""
@@ -70,7 +70,8 @@ def track(
     identity: IdentitySource = "auto",
     identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
-    expression: Literal["fit", "spectre"] = "fit",
+    expression: ExpressionSource = "fit",
+    lip_loss: LipLoss = "geometric",
     start: float = 0.0,
     end: float | None = None,
     every: int = 1,
@@ -103,7 +104,12 @@ def track(
             "mica" as for `reconstruct`.
         identity_weight: with "mica", lets landmarks change the person, as for `reconstruct`.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with your own weights).
-        expression: "fit" finds expressions by landmarks.
+        expression: "fit" finds expressions by landmarks; "spectre" takes expression and jaw from SPECTRE's networks
+            (FLAME heads, with your spectre_model.tar) and fits pose and gaze around them. SPECTRE's own shape is not
+            metric: the clip's head stays.
+        lip_loss: what the mouth is fitted to beside the landmarks: "geometric" the lips' contours and contact as the
+            pictures show them; "visual" then moves it until a network that reads lips (your LRS3_V_WER32.3) sees in
+            the rendered mouth what it sees in the filmed one; "none" nothing more.
         start: seconds; frames before are passed over.
         end: seconds; None for the whole video.
         every: take every n-th frame.
@@ -138,7 +144,7 @@ def track(
     """
     part = ClipPart(video, start, end, every, frames_per_second)
     check_meshes(formats, tuple(MESH_FORMATS), unit)
-    _check_choices(expression, per_frame_meshes, max_faces, smoothing)
+    _check_choices(expression, lip_loss, per_frame_meshes, max_faces, smoothing)
     check_pupillary_distance(pupillary_distance)
     check_device(device)
     check_identity(identity, identity_weight)
@@ -148,6 +154,8 @@ def track(
     uses = (head_use(head, model), *detector_assets(detector, progress=progress))
     assets.require_licence(uses, licence)
     network = open_identity(identity, identity_weight, model, licence=licence, device=device)
+    networks = open_expression_networks(expression, lip_loss, model, live=part.is_live, licence=licence, device=device)
+    uses += networks.assets
     recognition = recognition_at_hand(licence, device=device)
     uses += () if recognition is None else (recognition.use,)
     uses = tuple(dict.fromkeys(uses if network is None else (*uses, *network.assets)))
@@ -160,6 +168,8 @@ def track(
         "device": device,
         "identity": [identity, identity_weight],
         "max_faces": max_faces,
+        "expression": expression,
+        "lip_loss": lip_loss,
         "smoothing": smoothing,
         "pupillary_distance": pupillary_distance,
         "camera": repr((intrinsics, fov)),
@@ -192,7 +202,7 @@ def track(
         heads, left_out = find_heads(work, faces.stored, people, model, camera(size), options, network)
         seconds = {"landmarks": faces.seconds, "identity": time.perf_counter() - started}
         warnings = (*faces.warnings, *left_out, *(network.warnings if network else ()))
-        clip = _Clip(part, model, faces, uses, motion, seconds, warnings)
+        clip = _Clip(part, model, faces, uses, motion, networks, seconds, warnings)
         tracks = _fit_people(work, clip, heads, progress=progress)
         if folders is None:
             return tracks
@@ -216,6 +226,7 @@ class _Clip:
     faces: ClipFaces
     uses: tuple[AssetUse, ...]
     options: MotionOptions
+    networks: ExpressionNetworks
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
 
@@ -226,7 +237,9 @@ def _fit_people(
     """Fit every person's motion."""
     names = ResultNames()
     tracks = []
-    with bar(progress, "fitting heads", sum(len(person.rows) for person, _ in people)) as advance:
+    with bar(
+        progress, "fitting heads", clip.networks.stages * sum(len(person.rows) for person, _ in people)
+    ) as advance:
         for number, (person, head) in enumerate(people, start=1):
             name = names.claim(clip.part.stem, number if len(people) > 1 else None)
             tracks.append(replace(_fit_person(work, clip, person, head, number, advance), name=name))
@@ -249,7 +262,9 @@ def _fit_person(
     )
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-measure") as beside:
         measuring = beside.submit(measured, model, head.identity, head.identity_covariance)
-        motion = fit_motion(work, clip.faces.stored, person, number, fitter, advance=advance)
+        motion = clip.networks.motion(
+            work, clip.part, clip.faces.stored, person, number, head, fitter, model=model, advance=advance
+        )
         fitted = time.perf_counter()
         measurements = measuring.result()
     seconds = {**clip.seconds, "motion": fitted - started, "measure": time.perf_counter() - fitted}
@@ -295,11 +310,13 @@ def _written(result: Track, overlaid: ClipPart | None, folders: ResultFolders, w
     return replace(result, folder=folders.path_of(result.name))
 
 
-def _check_choices(expression: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float) -> None:
-    if expression == "spectre":
-        raise ArgumentError("expression spectre is not built yet; use fit")
-    if expression != "fit":
+def _check_choices(
+    expression: str, lip_loss: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float
+) -> None:
+    if expression not in get_args(ExpressionSource):
         raise ArgumentError(f"expression is fit or spectre, not {expression!r}")
+    if lip_loss not in get_args(LipLoss):
+        raise ArgumentError(f"lip_loss is {', '.join(get_args(LipLoss)[:-1])} or none, not {lip_loss!r}")
     if per_frame_meshes not in (None, *get_args(FrameMeshes)):
         known = " or ".join(get_args(FrameMeshes))
         raise ArgumentError(f"meshes of frames are {known}, not {per_frame_meshes!r}")

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, InputError
 from face3d.fit.evidence import DetectorResponse
+from face3d.fit.known_expression import KnownExpression, hold_expression
 from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
 from face3d.fit.motion_points import MotionPoints
@@ -26,6 +27,7 @@ from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.head import HeadModel
 from face3d.landmarks import Topology
+from face3d.landmarks.topologies import topology_named
 
 __all__ = ["Motion", "MotionFitter", "MotionOptions", "MotionState"]
 
@@ -157,6 +159,9 @@ class MotionFitter:
         self._indices = response.indices
         self._intrinsics = intrinsics
         self._options = options
+        self._jaw_turns = "jaw" not in held
+        lips = topology_named(topology).regions
+        self._on_lips = np.isin(response.indices, [*lips.get("lips_outer", ()), *lips.get("lips_inner", ())])
         bounds = model.expression_bounds
         names = tuple(model.expression_names)
         sigma = response.expression_sigma
@@ -195,6 +200,7 @@ class MotionFitter:
         valid: Bool[ndarray, " T"] | None = None,
         shots: Int[ndarray, " T"] | None = None,
         confidence: Float[ndarray, "T N"] | None = None,
+        known: KnownExpression | None = None,
         start: MotionState | None = None,
         keep: int | None = None,
     ) -> Motion:
@@ -212,11 +218,15 @@ class MotionFitter:
             valid: which frames show the face; all by default. The others are bridged by the prior.
             shots: number of each frame's shot; frames of different shots are not tied together. All one by default.
             confidence: of each landmark, 0 leaves it out; all 1 by default.
+            known: expression and jaw of valid frames, which are then held; pose and gaze are fitted to the landmarks
+                beside the lips, as these are where such a source and landmarks differ. Frames that are not valid are
+                bridged as always. The same in each chunk of a clip, or in none.
             start: what the frames before have left.
             keep: so many frames from the start are wanted, all by default; the rest is only looked at.
 
         Raises:
-            ArgumentError: shapes that do not fit together, times that do not increase.
+            ArgumentError: shapes that do not fit together, times that do not increase, a known jaw of a head whose jaw
+                an expression opens.
             InputError: not a single valid frame in a stretch without `start`.
         """
         given = self._take(times, points, curves, valid, shots, confidence)
@@ -225,10 +235,21 @@ class MotionFitter:
             raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
         poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
         given.valid &= ~jumps(given.times, given.shots, given.valid, *poses)
+        weighed, turns = given, np.tile(np.eye(3), (len(given.times), len(MOVING_JOINTS), 1, 1))
+        if known is not None:
+            if not self._jaw_turns:
+                raise ArgumentError("an expression opens this head's jaw; a known turn of the jaw is for FLAME heads")
+            weighed, turns = hold_expression(
+                given,
+                known,
+                expressions=len(self._problem.bounds),
+                unknowns=self._problem.evidence.size,
+                on_lips=self._on_lips,
+            )
         options = self._options
         settled = self._problem.settle(
-            given,
-            self._first_frames(given, poses, start),
+            weighed,
+            self._first_frames(weighed, turns, poses, start),
             None if start is None else _end_of(start),
             keep,
             iterations=options.iterations if len(given.times) > 1 or start is None else LIVE_ITERATIONS,
@@ -298,11 +319,14 @@ class MotionFitter:
         )
 
     def _first_frames(
-        self, given: Seen, poses: tuple[Float[ndarray, "T 3 3"], Float[ndarray, "T 3"]], start: MotionState | None
+        self,
+        given: Seen,
+        turns: Float[ndarray, "T K 3 3"],
+        poses: tuple[Float[ndarray, "T 3 3"], Float[ndarray, "T 3"]],
+        start: MotionState | None,
     ) -> Frames:
         """Where the solver begins: poses of a stiff head, expressions as the curves have them, gaps bridged."""
         bounds = self._problem.bounds
-        turns = np.tile(np.eye(3), (len(given.times), len(MOVING_JOINTS), 1, 1))
         frames = Frames(np.clip(given.expression, bounds[:, 0], bounds[:, 1]), turns, *poses)
         if start is None:
             return bridge(frames, given.times, given.shots, given.valid)

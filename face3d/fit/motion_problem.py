@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -11,10 +13,12 @@ from scipy.spatial.transform import Rotation
 
 from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.motion_chain import solve_chain
-from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_evidence import Frames, LandmarkEvidence, NormalEquations
 from face3d.fit.motion_prior import MotionPrior, frame_steps
 
 __all__ = ["ChainEnd", "MotionProblem", "Seen", "Settled"]
+
+Beside: TypeAlias = Callable[[Frames, Int[ndarray, " U"]], NormalEquations]
 
 SURPRISE_LIMIT = 9.0
 """Mean squared standardised residual beyond which a frame loses weight, with the square of what is above."""
@@ -38,6 +42,7 @@ class Seen:
         pixels: (T, N, 2) of the landmarks that are used, zero where not valid; confidence: (T, N).
         valid: (T,) whether the landmarks of a frame are believed.
         expression: (T, E) mean of the expression's prior.
+        held: (D,) unknowns that stay where the iteration begins; None for none.
     """
 
     times: Float[ndarray, " T"]
@@ -46,6 +51,7 @@ class Seen:
     confidence: Float[ndarray, "T N"]
     valid: Bool[ndarray, " T"]
     expression: Float[ndarray, "T E"]
+    held: Bool[ndarray, " D"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +101,15 @@ class MotionProblem:
 
     @one_blas_thread()
     def settle(
-        self, seen: Seen, frames: Frames, before: ChainEnd | None, keep: int, *, iterations: int, tolerance: float, beside=None
+        self,
+        seen: Seen,
+        frames: Frames,
+        before: ChainEnd | None,
+        keep: int,
+        *,
+        iterations: int,
+        tolerance: float,
+        beside: Beside | None = None,
     ) -> Settled:
         """Gauss-Newton on all frames at once.
 
@@ -106,6 +120,7 @@ class MotionProblem:
             keep: after which frame the chain may be cut.
             iterations: at most.
             tolerance: largest standardised step that ends the iteration.
+            beside: what else is known of frames, given these and which of `seen` they are.
         """
         times, shots, used = seen.times, seen.shots, np.flatnonzero(seen.valid)
         if before is not None:
@@ -114,6 +129,7 @@ class MotionProblem:
         first = len(times) - len(seen.times)
         seconds, joined = np.diff(times), (np.diff(shots) == 0).astype(np.float64)
         size = self.evidence.size
+        still = np.zeros(size, bool) if seen.held is None else seen.held
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
         for number in range(iterations):
@@ -133,10 +149,10 @@ class MotionProblem:
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
             if beside is not None:
-                other = beside(here, used)
-                hessian[used + first] += other.hessian
-                gradient[used + first] += other.gradient
-            step, information, slope = self._step(frames, hessian, gradient, seconds, joined, first + keep - 1)
+                told = beside(here, used)
+                hessian[used + first] += told.hessian
+                gradient[used + first] += told.gradient
+            step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:
                 break
@@ -151,15 +167,16 @@ class MotionProblem:
         gradient: Float[ndarray, "T D"],
         seconds: Float[ndarray, " S"],
         joined: Float[ndarray, " S"],
+        still: Bool[ndarray, " D"],
         known: int,
     ) -> tuple[Float[ndarray, "T D"], Float[ndarray, "D D"], Float[ndarray, " D"]]:
-        """The best step with the landmarks linear, and what the frames up to `known` know of it after the step."""
+        """The best step with the landmarks linear and the `still` held, and what the frames up to `known` know then."""
         apart = frame_steps(frames, self.turning)
         expressions = self.bounds.shape[0]
         low, high = (self.bounds[:, side] - frames.expression for side in (0, 1))
         step = np.zeros_like(gradient)
         scale = np.sqrt(np.einsum("tdd->td", hessian))
-        held = np.zeros(step.shape, bool)
+        held = np.tile(still, (len(step), 1))
         settled = True
         for _ in range(INNER_STEPS):
             slope = gradient + np.einsum("tde,te->td", hessian, step, optimize=True)
@@ -171,7 +188,7 @@ class MotionProblem:
                 pull[1:] += ties * between
                 pull[:-1] -= ties * between
                 pull, now = pull[:, :expressions], step[:, :expressions]
-                held[:, :expressions] = ((now <= low) & (pull > 0)) | ((now >= high) & (pull < 0))
+                held[:, :expressions] = ((now <= low) & (pull > 0)) | ((now >= high) & (pull < 0)) | still[:expressions]
             solution = solve_chain(hessian, slope, ties, between, held, known)
             moved = step + solution.step
             now = np.clip(moved[:, :expressions], low, high)

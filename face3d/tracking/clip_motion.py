@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from face3d.fit.known_expression import KnownExpression
 from face3d.fit.motion import Motion, MotionFitter, MotionState
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
 from face3d.tracking.work_folder import WorkFolder
@@ -42,6 +43,7 @@ def fit_motion(
     number: int,
     fitter: MotionFitter,
     *,
+    known: KnownExpression | None = None,
     advance: Callable[[int], None],
     chunk: int = CHUNK,
 ) -> ClipMotion:
@@ -53,6 +55,7 @@ def fit_motion(
         timeline: in which frames the person is.
         number: of the person, for the names of what is kept.
         fitter: of the person's head and the clip's camera.
+        known: expression and jaw of every frame where something else than the landmarks tells them.
         advance: called with the number of frames done, chunk by chunk.
         chunk: frames that are solved together.
     """
@@ -63,7 +66,7 @@ def fit_motion(
         name = f"motion_{number:06d}_{first // chunk:06d}"
         arrays = work.arrays(name)
         if arrays is None:
-            motion = _fit_chunk(stored, timeline, fitter, first, last, state)
+            motion = _fit_chunk(stored, timeline, fitter, known, first, last, state)
             arrays = {field.name: getattr(motion, field.name) for field in fields(ClipMotion)}
             kept = {_STATE + field.name: getattr(motion.state, field.name) for field in fields(MotionState)}
             work.keep(name, arrays | {key: np.asarray(value) for key, value in kept.items()})
@@ -81,6 +84,7 @@ def _fit_chunk(
     stored: StoredFaces,
     timeline: PersonTimeline,
     fitter: MotionFitter,
+    known: KnownExpression | None,
     first: int,
     last: int,
     state: MotionState | None,
@@ -95,6 +99,7 @@ def _fit_chunk(
         valid=timeline.valid[part],
         shots=timeline.shots[part],
         confidence=rows.confidence,
+        known=None if known is None else known[part],
         start=state,
         keep=last - first,
     )
