@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -46,6 +46,7 @@ from face3d.tracking.clip_camera import check_intrinsics, clip_camera
 from face3d.tracking.clip_expression import ExpressionNetworks, ExpressionSource, LipLoss, open_expression_networks
 from face3d.tracking.clip_head import ClipHead, find_heads
 from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.clip_skin import photos_at
 from face3d.tracking.find_faces import ClipFaces, find_faces
 from face3d.tracking.live import LiveHead, live_heads
 from face3d.tracking.stored_faces import PersonTimeline, timelines
@@ -72,6 +73,7 @@ def track(
     detector: DetectorName = "mediapipe",
     expression: ExpressionSource = "fit",
     lip_loss: LipLoss = "geometric",
+    refine: Literal["none", "photometric"] = "none",
     start: float = 0.0,
     end: float | None = None,
     every: int = 1,
@@ -110,6 +112,8 @@ def track(
         lip_loss: what the mouth is fitted to beside the landmarks: "geometric" the lips' contours and contact as the
             pictures show them; "visual" then moves it until a network that reads lips (your LRS3_V_WER32.3) sees in
             the rendered mouth what it sees in the filmed one; "none" nothing more.
+        refine: "photometric" fits the head to the colours of its most informative frames, and then every frame to its
+            picture: slower and closer. Not for cameras, whose pictures are not kept.
         start: seconds; frames before are passed over.
         end: seconds; None for the whole video.
         every: take every n-th frame.
@@ -144,7 +148,11 @@ def track(
     """
     part = ClipPart(video, start, end, every, frames_per_second)
     check_meshes(formats, tuple(MESH_FORMATS), unit)
-    _check_choices(expression, lip_loss, per_frame_meshes, max_faces, smoothing)
+    _check_choices(expression, lip_loss, refine, per_frame_meshes, max_faces, smoothing)
+    if refine == "photometric" and part.is_live:
+        raise ArgumentError(
+            "refine photometric looks at every picture again, and a camera's are gone; record it and give the file"
+        )
     check_pupillary_distance(pupillary_distance)
     check_device(device)
     check_identity(identity, identity_weight)
@@ -170,6 +178,7 @@ def track(
         "max_faces": max_faces,
         "expression": expression,
         "lip_loss": lip_loss,
+        "refine": refine,
         "smoothing": smoothing,
         "pupillary_distance": pupillary_distance,
         "camera": repr((intrinsics, fov)),
@@ -199,7 +208,8 @@ def track(
             )
         started = time.perf_counter()
         size = faces.stored.face(int(people[0].rows[0]))[0].image_size
-        heads, left_out = find_heads(work, faces.stored, people, model, camera(size), options, network)
+        photos = partial(photos_at, part) if refine == "photometric" else None
+        heads, left_out = find_heads(work, faces.stored, people, model, camera(size), options, network, photos)
         seconds = {"landmarks": faces.seconds, "identity": time.perf_counter() - started}
         warnings = (*faces.warnings, *left_out, *(network.warnings if network else ()))
         clip = _Clip(part, model, faces, uses, motion, networks, seconds, warnings)
@@ -238,12 +248,17 @@ def _fit_people(
     names = ResultNames()
     tracks = []
     with bar(
-        progress, "fitting heads", clip.networks.stages * sum(len(person.rows) for person, _ in people)
+        progress, "fitting heads", _stages(clip, people) * sum(len(person.rows) for person, _ in people)
     ) as advance:
         for number, (person, head) in enumerate(people, start=1):
             name = names.claim(clip.part.stem, number if len(people) > 1 else None)
             tracks.append(replace(_fit_person(work, clip, person, head, number, advance), name=name))
     return tracks
+
+
+def _stages(clip: _Clip, people: Sequence[tuple[PersonTimeline, ClipHead]]) -> int:
+    """How many times a motion's frames are gone through."""
+    return clip.networks.stages + any(head.colours is not None for _, head in people)
 
 
 def _fit_person(
@@ -311,12 +326,14 @@ def _written(result: Track, overlaid: ClipPart | None, folders: ResultFolders, w
 
 
 def _check_choices(
-    expression: str, lip_loss: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float
+    expression: str, lip_loss: str, refine: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float
 ) -> None:
     if expression not in get_args(ExpressionSource):
         raise ArgumentError(f"expression is fit or spectre, not {expression!r}")
     if lip_loss not in get_args(LipLoss):
         raise ArgumentError(f"lip_loss is {', '.join(get_args(LipLoss)[:-1])} or none, not {lip_loss!r}")
+    if refine not in ("none", "photometric"):
+        raise ArgumentError(f"refine is none or photometric, not {refine!r}")
     if per_frame_meshes not in (None, *get_args(FrameMeshes)):
         known = " or ".join(get_args(FrameMeshes))
         raise ArgumentError(f"meshes of frames are {known}, not {per_frame_meshes!r}")

@@ -44,6 +44,8 @@ class Track:
     """What the mouth is fitted to beside the landmarks: geometric fits the lips' contours and contact as the pictures
     show them; visual then moves it until a network that reads lips sees in it what it sees in the film (with your
     LRS3_V_WER32.3; slow on a CPU); none leaves it at the landmarks."""
+    refine: Literal["none", "photometric"] = "none"
+    """photometric fits the head, and then every frame, to the pictures' colours as well: closer, several times slower."""
     start: Annotated[float, arg(metavar="SECONDS")] = 0.0
     """Where to begin."""
     end: Annotated[float | None, arg(metavar="SECONDS")] = None
@@ -89,6 +91,7 @@ class Track:
                 detector=self.detector,
                 expression=self.expression,
                 lip_loss=self.lip_loss,
+                refine=self.refine,
                 start=self.start,
                 end=self.end,
                 every=self.every,

@@ -18,7 +18,7 @@ from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError
 from face3d.fit.clip_problem import ClipProblem
 from face3d.fit.evidence import DetectorResponse
-from face3d.fit.landmark_fit import Fit, FitOptions, Observation, describe_fit, solve_landmarks
+from face3d.fit.landmark_fit import Fit, FitOptions, Observation, SolvedLandmarks, describe_fit, solve_landmarks
 from face3d.fit.motion_start import weak_perspective
 from face3d.fit.point_model import PointModel
 from face3d.fit.responses import response_of
@@ -26,7 +26,16 @@ from face3d.fit.scale import Scale
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
 
-__all__ = ["CHOSEN_FRAMES", "ChosenFrame", "ClipFit", "FrameChooser", "fit_clip", "informative_frames"]
+__all__ = [
+    "CHOSEN_FRAMES",
+    "ChosenFrame",
+    "ClipFit",
+    "FrameChooser",
+    "describe_clip",
+    "fit_clip",
+    "informative_frames",
+    "solve_clip",
+]
 
 AS_FOR_PHOTOS = FitOptions()
 
@@ -191,6 +200,17 @@ def fit_clip(
         InputError: landmarks that no head can have made.
         ArgumentError: no observation, different cameras, or the model lacks the landmarks' point set.
     """
+    return describe_clip(model, solve_clip(model, observations, options, response=response), observations)
+
+
+def solve_clip(
+    model: HeadModel,
+    observations: Sequence[Observation],
+    options: FitOptions = AS_FOR_PHOTOS,
+    *,
+    response: DetectorResponse | None = None,
+) -> SolvedLandmarks:
+    """`fit_clip` up to the solver's rest."""
     if not observations:
         raise ArgumentError("the identity of a clip needs at least one frame with a face")
     first = observations[0].intrinsics
@@ -198,7 +218,11 @@ def fit_clip(
         raise ArgumentError("the frames of a clip are taken with one camera, but their intrinsics differ")
     response = response or response_of(model, observations[0].landmarks.topology)
     doubted = replace(response, modes=LANDMARK_DOUBT * response.modes, sigma=LANDMARK_DOUBT * response.sigma)
-    solved = solve_landmarks(model, observations, options, response=doubted, problem_of=ClipProblem)
+    return solve_landmarks(model, observations, options, response=doubted, problem_of=ClipProblem)
+
+
+def describe_clip(model: HeadModel, solved: SolvedLandmarks, observations: Sequence[Observation]) -> ClipFit:
+    """What the solver found, as a `ClipFit`."""
     frames = describe_fit(model, solved, observations)
     return ClipFit(
         identity=frames.identity,

@@ -313,6 +313,11 @@ def size_of(model: HeadModel, identity: Float[ndarray, " I"]) -> float:
     return math.exp(_size_of(model, len(identity)).log_ratio(identity)[0])
 
 
+def size_slope(model: HeadModel, identity: Float[ndarray, " I"]) -> Float[ndarray, " I"]:
+    """Derivative of the logarithm of `size_of`."""
+    return _size_of(model, len(identity)).log_ratio(identity)[1]
+
+
 def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOptions) -> Solution[FitState]:
     """Answer a soft word on size: it moves a fit at rest so little that one Gauss-Newton step nearly always does."""
     here = problem.extend(free.linearization, free.state)

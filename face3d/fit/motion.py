@@ -7,6 +7,7 @@ frame, weighed by the detector's measured errors, and a prior that ties each fra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -19,6 +20,7 @@ from face3d.fit.evidence import DetectorResponse
 from face3d.fit.known_expression import KnownExpression, hold_expression
 from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_pixels import LEVELS, FilmedFrames
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.motion_prior import MotionPrior
 from face3d.fit.motion_problem import ChainEnd, MotionProblem, Seen, Settled
@@ -187,6 +189,11 @@ class MotionFitter:
         )
 
     @property
+    def turning(self) -> tuple[int, ...]:
+        """Numbers of the joints of `MOVING_JOINTS` that turn."""
+        return self._problem.turning
+
+    @property
     def lookahead(self) -> float:
         """Seconds of frames after a frame that have a say in it; with so much overlap chunks equal the whole clip."""
         return LOOKAHEAD * max(self._options.smoothness, 0.1)
@@ -201,6 +208,7 @@ class MotionFitter:
         shots: Int[ndarray, " T"] | None = None,
         confidence: Float[ndarray, "T N"] | None = None,
         known: KnownExpression | None = None,
+        filmed: FilmedFrames | None = None,
         start: MotionState | None = None,
         keep: int | None = None,
     ) -> Motion:
@@ -221,6 +229,7 @@ class MotionFitter:
             known: expression and jaw of valid frames, which are then held; pose and gaze are fitted to the landmarks
                 beside the lips, as these are where such a source and landmarks differ. Frames that are not valid are
                 bridged as always. The same in each chunk of a clip, or in none.
+            filmed: the frames' pictures, and a motion to begin with; all valid frames must be there.
             start: what the frames before have left.
             keep: so many frames from the start are wanted, all by default; the rest is only looked at.
 
@@ -235,6 +244,8 @@ class MotionFitter:
             raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
         poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
         given.valid &= ~jumps(given.times, given.shots, given.valid, *poses)
+        if filmed is not None:
+            given.valid &= np.array([image is not None for image in filmed.images])
         weighed, turns = given, np.tile(np.eye(3), (len(given.times), len(MOVING_JOINTS), 1, 1))
         if known is not None:
             if not self._jaw_turns:
@@ -246,15 +257,14 @@ class MotionFitter:
                 unknowns=self._problem.evidence.size,
                 on_lips=self._on_lips,
             )
-        options = self._options
-        settled = self._problem.settle(
-            weighed,
-            self._first_frames(weighed, turns, poses, start),
-            None if start is None else _end_of(start),
-            keep,
-            iterations=options.iterations if len(given.times) > 1 or start is None else LIVE_ITERATIONS,
-            tolerance=options.tolerance,
-        )
+        before = None if start is None else _end_of(start)
+        tolerance = self._options.tolerance
+        if filmed is None:
+            begin = self._first_frames(weighed, turns, poses, start)
+            steps = self._options.iterations if len(given.times) > 1 or start is None else LIVE_ITERATIONS
+            settled = self._problem.settle(weighed, begin, before, keep, iterations=steps, tolerance=tolerance)
+        else:
+            settled = self._on_pictures(weighed, filmed, before, keep)
         return self._motion(given, settled, start, keep)
 
     def fit_next(
@@ -283,6 +293,26 @@ class MotionFitter:
             confidence=None if confidence is None else confidence[None],
             start=start,
         )
+
+    def _on_pictures(self, given: Seen, filmed: FilmedFrames, before: ChainEnd | None, keep: int) -> Settled:
+        """Coarse to fine, landmarks and pixels together."""
+        used = np.flatnonzero(given.valid)
+        images = [image for t in used.tolist() if (image := filmed.images[t]) is not None]
+        frames, skin = filmed.begin, filmed.skin
+        trust = skin.trust(images, frames[used])
+        for blur, steps in LEVELS:
+            seen = skin.pictures(images, trust, frames[used], blur)
+            settled = self._problem.settle(
+                given,
+                frames,
+                before,
+                keep,
+                iterations=steps,
+                tolerance=self._options.tolerance,
+                beside=partial(skin.linearize, seen=seen),
+            )
+            frames = settled.frames
+        return settled
 
     def _take(
         self,

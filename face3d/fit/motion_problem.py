@@ -18,7 +18,7 @@ from face3d.fit.motion_prior import MotionPrior, frame_steps
 
 __all__ = ["ChainEnd", "MotionProblem", "Seen", "Settled"]
 
-Beside: TypeAlias = Callable[[Frames, Int[ndarray, " U"]], NormalEquations]
+Beside: TypeAlias = Callable[[Frames], NormalEquations]
 
 SURPRISE_LIMIT = 9.0
 """Mean squared standardised residual beyond which a frame loses weight, with the square of what is above."""
@@ -120,7 +120,7 @@ class MotionProblem:
             keep: after which frame the chain may be cut.
             iterations: at most.
             tolerance: largest standardised step that ends the iteration.
-            beside: what else is known of frames, given these and which of `seen` they are.
+            beside: what else is known of the valid frames where they are.
         """
         times, shots, used = seen.times, seen.shots, np.flatnonzero(seen.valid)
         if before is not None:
@@ -149,7 +149,7 @@ class MotionProblem:
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
             if beside is not None:
-                told = beside(here, used)
+                told = beside(here)
                 hessian[used + first] += told.hessian
                 gradient[used + first] += told.gradient
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)

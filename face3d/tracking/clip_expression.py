@@ -15,12 +15,14 @@ from face3d import assets
 from face3d.assets import AssetUse, LicencePolicy
 from face3d.errors import ArgumentError
 from face3d.expression import Spectre, read_visual_front_end, require_spectre_head, spectre_for
+from face3d.fit.clip_colours import skin_evidence
 from face3d.fit.motion import MotionFitter
 from face3d.head import HeadModel
 from face3d.tracking.clip_head import ClipHead
 from face3d.tracking.clip_lips import read_lips
 from face3d.tracking.clip_motion import ClipMotion, fit_motion
 from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.clip_skin import lay_on_pictures
 from face3d.tracking.clip_spectre import foretell_expressions
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
 from face3d.tracking.work_folder import WorkFolder
@@ -83,6 +85,11 @@ class ExpressionNetworks:
         if self.spectre is not None:
             known = foretell_expressions(work, part, stored, timeline, number, self.spectre, advance=advance)
         motion = fit_motion(work, stored, timeline, number, fitter, known=known, advance=advance)
+        if head.colours is not None:
+            skin = skin_evidence(model, head.identity, head.intrinsics, head.colours, fitter.turning)
+            motion = lay_on_pictures(
+                work, part, stored, timeline, number, motion, fitter, skin, known=known, advance=advance
+            )
         if self.lips is None:
             return motion
         refined, _ = read_lips(

@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=4)
     parser.add_argument("--first", type=int, default=100, help="seed of the first clip")
     parser.add_argument("--identity", default="auto")
+    parser.add_argument("--refine", default="none")
     parser.add_argument("--smoothing", type=float, default=1.0)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,9 @@ def main() -> None:
     found = []
     for seed in range(arguments.first, arguments.first + arguments.clips):
         path, clip = drawn(model, arguments.folder, seed)
-        (track,) = face3d.track(path, identity=arguments.identity, smoothing=arguments.smoothing)
+        (track,) = face3d.track(
+            path, identity=arguments.identity, refine=arguments.refine, smoothing=arguments.smoothing
+        )
         found.append(figures(model, track, clip))
         print(line(str(seed), found[-1]), flush=True)
     print(line("mean", mean(found)))
