@@ -246,6 +246,7 @@ def test_a_given_camera_is_kept(clip):
         {"expression": "dance"},
         {"lip_loss": "visual"},
         {"lip_loss": "loud"},
+        {"refine": "harder"},
         {"formats": ("fbx",)},
         {"unit": "inch"},
         {"per_frame_meshes": "glb"},

@@ -45,7 +45,8 @@ class Track:
     show them; visual then moves it until a network that reads lips sees in it what it sees in the film (with your
     LRS3_V_WER32.3; slow on a CPU); none leaves it at the landmarks."""
     refine: Literal["none", "photometric"] = "none"
-    """photometric fits the head, and then every frame, to the pictures' colours as well: closer, several times slower."""
+    """photometric fits the head, and then every frame, to the pictures' colours as well: closer, but several times
+    slower."""
     start: Annotated[float, arg(metavar="SECONDS")] = 0.0
     """Where to begin."""
     end: Annotated[float | None, arg(metavar="SECONDS")] = None

@@ -99,7 +99,7 @@ class FilmedFrames:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Compared:
-    """One frame's samples: standardised `residual` (N, 3) at the frame's best brightness, and robust `weight` (N,).
+    """One frame's samples: standardised `residual` at the frame's best `gain`, and robust `weight`.
 
     `arms` and `turned` are places about the head's origin and normals on the camera's axes.
     """
@@ -110,6 +110,7 @@ class _Compared:
     per_light: Float[ndarray, "N 3"]
     arms: Float[ndarray, "N 3"]
     turned: Float[ndarray, "N 3"]
+    gain: Float[ndarray, " 3"]
 
 
 class SkinEvidence:
@@ -224,13 +225,13 @@ class SkinEvidence:
         residual = (observed - expected) @ colours.whiten.T
         weight = trust = self._share * trust * inside
         shared = colours.whiten.T @ colours.whiten
-        left = residual
+        left, gain = residual, np.zeros(3)
         for _ in range(GAIN_PASSES):
             precision = weight.sum() * shared + np.eye(3) / GAIN_SIGMA**2
             gain = np.linalg.solve(precision, colours.whiten.T @ (weight @ residual))
             left = residual - colours.whiten @ gain
             weight = trust / (1 + np.sum(left**2, axis=1) / colours.robust_scale**2)
-        return _Compared(left, weight, slopes, per_light, arms, turned), precision
+        return _Compared(left, weight, slopes, per_light, arms, turned, gain), precision
 
     def _linearize(
         self, frame: Frames, image: BlurredLog, trust: Float[ndarray, " N"], out: NormalEquations, t: int

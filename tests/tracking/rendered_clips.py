@@ -56,6 +56,8 @@ class Figures:
         size: of the head against the truth's, 1 if alike.
         turn, turn_about_mean: median angle from the true rotation, and after each clip's mean rotation is taken off.
         turn_offset: (3,) mean rotation vector from true to found, head axes.
+        face_turn: median angle by which the posed face's vertices are turned from the true ones in the camera's frame;
+            `turn` compares the heads' own axes, which lie in every head as its shape has them.
         curves: correlation of each of the 20 most used curves, largest first.
         lips: root mean square of lip opening found less true; `lips_match`: their correlation.
         jitter: root mean square of the face's vertices about their mean in the still segment; NaN without one.
@@ -71,6 +73,7 @@ class Figures:
     turn: float
     turn_about_mean: float
     turn_offset: np.ndarray
+    face_turn: float
     curves: np.ndarray
     lips: float
     lips_match: float
@@ -139,6 +142,10 @@ def figures(model: HeadModel, track: Track, clip: TalkingClip) -> Figures:
     turn = Rotation.from_matrix(
         clip.pose[:, :3, :3].transpose(0, 2, 1) @ track.camera_from_head[:, :3, :3]
     )  # from the found head's axes to the true one's
+    placed, true_placed = (
+        posed[:, face] @ pose[:, :3, :3].transpose(0, 2, 1)
+        for posed, pose in ((found, track.camera_from_head), (true, clip.pose))
+    )
     neutral = [
         vertices(model, one, np.zeros((1, 52)), np.zeros((1, 6)))[:, face] for one in (track.identity, clip.identity)
     ]
@@ -156,12 +163,20 @@ def figures(model: HeadModel, track: Track, clip: TalkingClip) -> Figures:
         turn=float(np.rad2deg(np.median(turn.magnitude()))),
         turn_about_mean=float(np.rad2deg(np.median((turn * turn.mean().inv()).magnitude()))),
         turn_offset=np.rad2deg(turn.mean().as_rotvec()),
+        face_turn=float(np.rad2deg(np.median(turns_between(placed, true_placed)))),
         curves=np.array([np.corrcoef(track.expression[:, k], clip.expression[:, k])[0, 1] for k in used]),
         lips=1e3 * float(np.sqrt(np.mean((lips - true_lips) ** 2))),
         lips_match=float(np.corrcoef(lips, true_lips)[0, 1]),
         jitter=1e3 * float(np.sqrt(np.mean(np.sum((rest - rest.mean(axis=0)) ** 2, axis=2)))) if len(rest) else np.nan,
         lag=lag_of(lips, true_lips),
     )
+
+
+def turns_between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(T,) radians by which (T, V, 3) points are turned, as a rigid alignment tells it."""
+    from_middle, to_middle = source.mean(axis=1, keepdims=True), target.mean(axis=1, keepdims=True)
+    turns = [Rotation.align_vectors(*pair)[0] for pair in zip(target - to_middle, source - from_middle, strict=True)]
+    return Rotation.concatenate(turns).magnitude()
 
 
 def lip_opening(model: HeadModel, posed: np.ndarray) -> np.ndarray:
