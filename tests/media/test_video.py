@@ -212,9 +212,9 @@ def test_frames_are_decoded_ahead_but_not_without_bound(clip):
         frames = iter(video)
         next(frames)
         deadline = time.monotonic() + 10
-        while video._queue.qsize() < FRAMES_AHEAD and time.monotonic() < deadline:
+        while video._ahead.waiting < FRAMES_AHEAD and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert video._queue.qsize() == FRAMES_AHEAD
+        assert video._ahead.waiting == FRAMES_AHEAD
 
 
 def test_leaving_early_ends_the_decoder(clip):

@@ -10,7 +10,8 @@ import pytest
 from face3d.errors import InputError
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.tracking.clip_part import ClipPart
-from face3d.tracking.find_faces import face_sharpness, find_faces
+from face3d.tracking.find_faces import find_faces
+from face3d.tracking.frame_faces import face_sharpness
 from face3d.tracking.segments import Segments
 from face3d.tracking.stored_faces import timelines
 from face3d.tracking.work_folder import WorkFolder
