@@ -52,6 +52,7 @@ def write_track(
     *,
     formats: tuple[str, ...] = ("obj", "ply", "glb"),
     unit: Unit = "m",
+    look: HeadAppearance | None = None,
     video: VideoSource | VideoReader | None = None,
     side_by_side: bool = False,
     per_frame_meshes: FrameMeshes | None = None,
@@ -68,6 +69,7 @@ def write_track(
     Args:
         formats: of the neutral mesh, names in `MESH_FORMATS`.
         unit: "m" or "mm", for formats that do not fix it.
+        look: colours of the head; by default those of its model's regions.
         video: what was tracked, to be drawn over: a path, or a reader opened on the part that was tracked. None for no
             overlay.mp4, as for a camera.
         side_by_side: put the plain frame left of the drawn one.
@@ -87,7 +89,7 @@ def write_track(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-curves") as beside:
         picture = beside.submit(curves_picture, track)
         neutral = head_mesh(track.model, track.neutral())
-        look = model_appearance(track.model, neutral.vertices)
+        look = look or model_appearance(track.model, neutral.vertices)
         write_track_npz(folder / "track.npz", track.arrays(), track.model.expression_names)
         for name in formats:
             _write(folder / f"head_neutral.{name}", MESH_FORMATS[name](neutral, unit))

@@ -21,7 +21,7 @@ from face3d.progress import bar
 from face3d.threads import processors
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.frame_faces import FaceFinding, FrameFaces
-from face3d.tracking.segments import Segments, read_faces
+from face3d.tracking.segments import Segments, read_faces, segments_of_clip
 from face3d.tracking.stored_faces import SegmentFaces, StoredFaces, segment_name
 from face3d.tracking.work_folder import WorkFolder
 
@@ -106,7 +106,7 @@ def find_faces(
     if summary is None:
         started = time.perf_counter()
         expected = None if part.is_live else _expected(part)
-        segments = segments or Segments.of_clip(expected)
+        segments = segments or segments_of_clip(expected)
         reading = _Reading(work, segments, looks, recognition)
         frames_before = reading.go_on()
         start, videos = reading.start_time(frames_before), list[VideoReader]()

@@ -26,7 +26,7 @@ from face3d.media.video import VideoFrame
 from face3d.threads import Ahead
 from face3d.tracking.frame_faces import FaceFinding, FrameFaces
 
-__all__ = ["Lane", "OpenFrames", "Segments", "read_faces"]
+__all__ = ["Lane", "OpenFrames", "Segments", "read_faces", "segments_of_clip"]
 
 LONGEST = 512
 """Frames of a segment; what a killed run loses at most of each lane."""
@@ -45,16 +45,16 @@ class Segments:
     length: int = LONGEST
     warm_up: int = 16
 
-    @staticmethod
-    def of_clip(frames: int | None) -> Segments:
-        """Those of a clip of about so many frames: an even number of equal ones, so that two lanes end together."""
-        if not frames:
-            return Segments()
-        return Segments(length=max(math.ceil(frames / (2 * math.ceil(frames / (2 * LONGEST)))), LONGEST // 4))
-
     def start_of_reading(self, step: int) -> int:
         """The frame to read from, so that the frame `step`, the first of a segment, is read as it should be."""
         return max(0, step - self.warm_up)
+
+
+def segments_of_clip(frames: int | None) -> Segments:
+    """Those of a clip of about so many frames: an even number of equal ones, so that two lanes end together."""
+    if not frames:
+        return Segments()
+    return Segments(length=max(math.ceil(frames / (2 * math.ceil(frames / (2 * LONGEST)))), LONGEST // 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,9 @@ def _read_lane(
     with ExitStack() as opened:
         if hasattr(frames, "close"):
             opened.enter_context(closing(frames))
-        beside = opened.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-detect"))
         detectors = opened.enter_context(ExitStack())
+        # Ends before the detectors do: frames that only a following segment needs may still be read when the clip ends.
+        beside = opened.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-detect"))
         now: _SegmentReader | None = None
         following: _SegmentReader | None = None
         idle: list[_SegmentReader] = []
