@@ -59,7 +59,7 @@ def solve_chain(
     knowledge = np.empty(size)
     free = ties * ~held[:-1]
     pull = ties * apart
-    holds = held.any(axis=1)
+    holds: Bool[ndarray, " T"] = held.any(axis=1)
     for t in range(count):
         here = hessian[t].copy()
         diagonal = here.reshape(-1)[:: size + 1]

@@ -192,8 +192,8 @@ def barycentric_at(rows, columns, face_id, triangles, projected, left, top, bary
         px, py = x - projected[a, 0], y - projected[a, 1]
         area = bx * cy - by * cx
         to_b, to_c = (px * cy - py * cx) / area, (bx * py - by * px) / area
-        # Weights in space are those in the image by the depth.
-        to_a = (1.0 - to_b - to_c) / projected[a, 2]
-        to_b, to_c = to_b / projected[b, 2], to_c / projected[c, 2]
+        # Weights in space are those in the image over the depth.
+        to_a = (1.0 - to_b - to_c) * projected[a, 2]
+        to_b, to_c = to_b * projected[b, 2], to_c * projected[c, 2]
         total = to_a + to_b + to_c
         barycentric[n, 0], barycentric[n, 1], barycentric[n, 2] = to_a / total, to_b / total, to_c / total

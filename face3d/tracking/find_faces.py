@@ -120,7 +120,10 @@ def find_faces(
         elif lanes is None:
             lanes = min(processors(), MOST_LANES)
         finding = FaceFinding(open_detector, max_faces, crops=looks or recognition is not None)
-        with bar(progress, "following faces", expected) as advance, one_opencv_thread() if lanes > 1 else nullcontext():
+        with (
+            bar(progress, "following faces", expected) as advance,
+            _one_opencv_thread() if lanes > 1 else nullcontext(),
+        ):
             advance(frames_before)
             found = read_faces(open_frames, finding, segments, first=frames_before, lanes=lanes)
             try:
@@ -141,7 +144,7 @@ def find_faces(
 
 
 @contextmanager
-def one_opencv_thread() -> Iterator[None]:
+def _one_opencv_thread() -> Iterator[None]:
     """Hold OpenCV to one thread, where threads read side by side: those that wait for small shares of work only spin.
 
     Its threads are the process's: while several hold it, the first one's end frees it.

@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -83,7 +83,7 @@ class Lane:
         return self.owns(step // length) or self.owns((step + self.segments.warm_up) // length)
 
 
-OpenFrames: TypeAlias = Callable[[Callable[[int], bool]], Iterable[VideoFrame]]
+OpenFrames: TypeAlias = Callable[[Callable[[int], bool]], AbstractContextManager[Iterable[VideoFrame]]]
 """Gives those frames of a video that a function wants, which is given 0 for the first, 1 for the next."""
 
 
@@ -93,8 +93,7 @@ def read_faces(
     """The faces of each frame, in order, as the frames come in.
 
     Args:
-        open_frames: of one video, from the frame `segments.start_of_reading(first)` on; called once by each lane, and
-            what it gives is closed here if it can be.
+        open_frames: of one video, from the frame `segments.start_of_reading(first)` on; called once by each lane.
         finding: what is looked for.
         segments: how the frames are dealt out.
         first: the first frame whose faces are wanted, the first one of a segment.
@@ -129,11 +128,9 @@ def _read_lane(
 ) -> Generator[FrameFaces, None, None]:
     """The faces of a lane's frames, one frame late; a thread detects while the caller works."""
     segments = lane.segments
-    frames = open_frames(lambda number: lane.needs(start + number))
     steps = (step for step in itertools.count(start) if lane.needs(step))
     with ExitStack() as opened:
-        if hasattr(frames, "close"):
-            opened.enter_context(closing(frames))
+        frames = opened.enter_context(open_frames(lambda number: lane.needs(start + number)))
         detectors = opened.enter_context(ExitStack())
         # Ends before the detectors do: frames that only a following segment needs may still be read when the clip ends.
         beside = opened.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-detect"))

@@ -217,6 +217,18 @@ def test_frames_are_decoded_ahead_but_not_without_bound(clip):
         assert video._ahead.waiting == FRAMES_AHEAD
 
 
+@pytest.mark.parametrize("options", [{}, {"every": 3}, {"start": 0.2, "end": 0.9}, {"frames_per_second": 11.0}])
+def test_wanted_frames_are_those_of_all(clip, options):
+    with open_video(clip, **options) as video:
+        every = list(video)
+    with open_video(clip, **options, wanted=lambda number: number % 4 == 1) as video:
+        some = list(video)
+    assert [frame.index for frame in some] == [frame.index for frame in every[1::4]]
+    for one, other in zip(some, every[1::4], strict=True):
+        assert one.time == other.time
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
 def test_leaving_early_ends_the_decoder(clip):
     before = threading.active_count()
     with open_video(clip) as video:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def frames(first: int, count: int = 34):
 
 def opening(first, count=34):
     """Gives the frames from `first` on that are wanted."""
-    return lambda wanted: (frame for number, frame in enumerate(frames(first, count)) if wanted(number))
+    return lambda wanted: nullcontext(frame for number, frame in enumerate(frames(first, count)) if wanted(number))
 
 
 def read(first=0, sees=one_face, segments=SEGMENTS, lanes=1, count=34):
