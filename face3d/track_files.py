@@ -87,7 +87,7 @@ def write_track(
     if per_frame_meshes is not None and per_frame_meshes not in known:
         raise ArgumentError(f"meshes of frames are {' or '.join(known)}, not {per_frame_meshes}")
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-curves") as beside:
-        picture = beside.submit(curves_picture, track)
+        picture = beside.submit(lambda: _write(folder / "curves.png", curves_picture(track)))
         neutral = head_mesh(track.model, track.neutral())
         look = look or model_appearance(track.model, neutral.vertices)
         write_track_npz(folder / "track.npz", track.arrays(), track.model.expression_names)
@@ -97,21 +97,23 @@ def write_track(
         animated = export_gltf_animation(coloured, track.model, track.motion(), intrinsics=track.intrinsics)
         _write(folder / "head.glb", animated)
         del animated
-        _write(folder / "curves.png", picture.result())
-    _write_live_link(track, folder / "arkit.csv")
-    measurements = {name: asdict(measurement) for name, measurement in track.measurements.items()}
-    write_json(folder / "measurements.json", measurements)
-    if per_frame_meshes is not None:
-        _write_frame_meshes(track, folder / "meshes", per_frame_meshes, unit)
-    overlay_start = None
-    if video is not None:
-        with contextlib.ExitStack() as opened:
-            reader = video if isinstance(video, VideoReader) else opened.enter_context(open_video(video))
-            overlay_start = write_overlay(track, reader, folder / "overlay.mp4", look=look, side_by_side=side_by_side)
-    write_json(folder / "track.json", track.summary(people=people))
-    if report:
-        page = track_page(track, coloured, look, folder, overlay_start=overlay_start, side_by_side=side_by_side)
-        _write(folder / "report.html", page.encode())
+        _write_live_link(track, folder / "arkit.csv")
+        measurements = {name: asdict(measurement) for name, measurement in track.measurements.items()}
+        write_json(folder / "measurements.json", measurements)
+        if per_frame_meshes is not None:
+            _write_frame_meshes(track, folder / "meshes", per_frame_meshes, unit)
+        overlay_start = None
+        if video is not None:
+            with contextlib.ExitStack() as opened:
+                reader = video if isinstance(video, VideoReader) else opened.enter_context(open_video(video))
+                path = folder / "overlay.mp4"
+                overlay_start = write_overlay(track, reader, path, look=look, side_by_side=side_by_side)
+        write_json(folder / "track.json", track.summary(people=people))
+        # The page lists the files beside it.
+        picture.result()
+        if report:
+            page = track_page(track, coloured, look, folder, overlay_start=overlay_start, side_by_side=side_by_side)
+            _write(folder / "report.html", page.encode())
 
 
 def write_overlay(
