@@ -286,10 +286,11 @@ class _Capture:
     def _retrieve(self) -> UInt8[np.ndarray, "H W 3"]:
         """The picture of a frame; one that was damaged beyond that shows what the one before did, as players do."""
         read, pixels = self._capture.retrieve()
-        if read:
-            if pixels.ndim == 2:
-                pixels = pixels[..., None].repeat(3, axis=2)
-            self._newest = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        if not read:
+            return self._newest.copy()
+        if pixels.ndim == 2:
+            pixels = pixels[..., None].repeat(3, axis=2)
+        self._newest = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         return self._newest
 
     def _check_end(self, count: int, duration: float, warnings: list[str]) -> None:

@@ -244,3 +244,26 @@ def test_a_video_is_read_once(clip):
         list(video)
         with pytest.raises(ArgumentError, match="once"):
             list(video)
+
+
+def test_a_frame_that_cannot_be_converted_shows_the_one_before(clip, monkeypatch):
+    """It keeps its place, so that who reads every second stretch of a video counts as who reads all of it."""
+    with open_video(clip) as video:
+        whole = list(video)
+    with open_video(clip) as video:
+        capture = video._source._capture
+        calls = []
+
+        class Failing:
+            def __getattr__(self, name):
+                return getattr(capture, name)
+
+            def retrieve(self):
+                calls.append(0)
+                return (False, None) if len(calls) == 4 else capture.retrieve()
+
+        monkeypatch.setattr(video._source, "_capture", Failing())
+        frames = list(video)
+    assert [frame.index for frame in frames] == [frame.index for frame in whole]
+    np.testing.assert_array_equal(frames[3].pixels, whole[2].pixels)
+    np.testing.assert_array_equal(frames[4].pixels, whole[4].pixels)
