@@ -59,7 +59,7 @@ def solve_chain(
     knowledge = np.empty(size)
     free = ties * ~held[:-1]
     pull = ties * apart
-    holds: Bool[ndarray, " T"] = held.any(axis=1)
+    holds = np.any(held, axis=1).tolist()
     for t in range(count):
         here = hessian[t].copy()
         diagonal = here.reshape(-1)[:: size + 1]
