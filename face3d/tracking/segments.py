@@ -52,9 +52,12 @@ class Segments:
 
 def segments_of_clip(frames: int | None) -> Segments:
     """Those of a clip of about so many frames: an even number of equal ones, so that two lanes end together."""
+    segments = Segments()
     if not frames:
-        return Segments()
-    return Segments(length=max(math.ceil(frames / (2 * math.ceil(frames / (2 * LONGEST)))), LONGEST // 8))
+        return segments
+    # The last ones are shorter by what another segment would warm up with, so that nobody prepares for that.
+    whole = frames + segments.warm_up
+    return Segments(length=max(math.ceil(whole / (2 * math.ceil(whole / (2 * LONGEST)))), LONGEST // 8))
 
 
 @dataclass(frozen=True, slots=True)
