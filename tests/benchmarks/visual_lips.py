@@ -65,7 +65,7 @@ def main() -> None:
         front_end = read_visual_front_end(given.weights or recipe_network(Path(folder)))
     name = ""
 
-    def measured(*stage, **named):  # type: ignore[no-untyped-def]
+    def measured(*stage, **named):
         started = time.perf_counter()
         after, losses = read_lips(*stage, **named)
         print(line(name, stage[5], after, losses, time.perf_counter() - started), flush=True)
