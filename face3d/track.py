@@ -161,11 +161,10 @@ def track(
     check_intrinsics(intrinsics, fov)
     folders = None if out is None else ResultFolders(Path(out), marker=MARKER)
     model = load_head(head).to(device)
-    uses = (head_use(head, model), *detector_assets(detector, progress=progress))
+    networks = open_expression_networks(expression, lip_loss, model, live=part.is_live, licence=licence, device=device)
+    uses = (head_use(head, model), *detector_assets(detector, progress=progress), *networks.assets)
     assets.require_licence(uses, licence)
     network = open_identity(identity, identity_weight, model, licence=licence, device=device)
-    networks = open_expression_networks(expression, lip_loss, model, live=part.is_live, licence=licence, device=device)
-    uses += networks.assets
     recognition = recognition_at_hand(licence, device=device)
     uses += () if recognition is None else (recognition.use,)
     uses = tuple(dict.fromkeys(uses if network is None else (*uses, *network.assets)))

@@ -243,7 +243,6 @@ def test_a_given_camera_is_kept(clip):
     [
         {"expression": "spectre"},
         {"expression": "dance"},
-        {"lip_loss": "visual"},
         {"lip_loss": "loud"},
         {"refine": "harder"},
         {"formats": ("fbx",)},

@@ -180,8 +180,7 @@ def _mouth_clip(
 def _inside(points: Float[np.ndarray, "T 68 2"], image_size: tuple[int, int]) -> Bool[np.ndarray, " T"]:
     """Whether the picture shows the whole mouth."""
     mouth = points[:, MOUTH]
-    inside: Bool[np.ndarray, " T"] = ((mouth >= 0) & (mouth <= np.array(image_size))).all(axis=(1, 2))
-    return inside
+    return np.asarray(((mouth >= 0) & (mouth <= np.array(image_size))).all(axis=(1, 2)), dtype=bool)
 
 
 def _name(number: int, chunk: Chunk) -> str:

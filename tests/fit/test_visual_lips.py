@@ -15,23 +15,21 @@ from face3d.fit import visual_lips
 from face3d.fit.visual_lips import MouthClip, VisualLips
 from face3d.head import HeadModel, load_head
 from tests.expression.checkpoints import front_end_weights
+from tests.expression.glance import Glance
 from tests.fit.flame_heads import flame_like
 from tests.tracking.given_faces import INTRINSICS, POSE, landmarks_of, skin_of
 
-FRAMES = 5
+FRAMES = 4
 WINDOW = np.array([[0.8, 0.0, -20.0], [0.0, 0.8, -38.0], [0.0, 0.0, 1.0]])
 """From the picture to 88 pixels around the mouth."""
 
 
-class Glance(nn.Module):
-    """Stands in for the front end: 512 mixtures of a coarse picture."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("mix", torch.randn(121, 512, generator=torch.Generator().manual_seed(0)) / 11)
-
-    def forward(self, mouths):
-        return torch.tanh(nn.functional.avg_pool2d(mouths, 8).flatten(2) @ self.mix)
+@pytest.fixture(scope="module", autouse=True)
+def few_steps():
+    """Enough to see where it goes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(visual_lips, "STEPS", 5)
+        yield
 
 
 @pytest.fixture(scope="module")

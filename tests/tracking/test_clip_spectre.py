@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import patch
 
 import cv2
@@ -30,9 +31,10 @@ def cheap() -> Spectre:
     torch.manual_seed(3)
     with patch.object(networks, "mobilenet_v2", SmallBackbone):
         encoder = networks.ExpressionEncoder().eval().requires_grad_(False)
-    encoder.layers[0].weight.mul_(3e3)
-    encoder.temporal[0].weight.mul_(3)
-    return Spectre(ConstantCoarse(torch.linspace(-0.1, 0.1, 236)), encoder)
+    encoder.get_parameter("layers.0.weight").mul_(3e3)
+    encoder.get_parameter("temporal.0.weight").mul_(3)
+    coarse: Any = ConstantCoarse(torch.linspace(-0.1, 0.1, 236))
+    return Spectre(coarse, encoder)
 
 
 @pytest.fixture(scope="module")
