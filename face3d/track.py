@@ -51,7 +51,9 @@ from face3d.tracking.live import LiveHead, live_heads
 from face3d.tracking.stored_faces import PersonTimeline, timelines
 from face3d.tracking.work_folder import WorkFolder, open_work_folder
 
-__all__ = ["LiveHead", "track"]
+__all__ = ["LipLoss", "LiveHead", "track"]
+
+LipLoss = Literal["visual", "geometric", "none"]
 
 MARKER = "track.json"
 """In every result folder."""
@@ -71,6 +73,7 @@ def track(
     identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
     expression: Literal["fit", "spectre"] = "fit",
+    lip_loss: LipLoss = "geometric",
     start: float = 0.0,
     end: float | None = None,
     every: int = 1,
@@ -104,6 +107,8 @@ def track(
         identity_weight: with "mica", lets landmarks change the person, as for `reconstruct`.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with your own weights).
         expression: "fit" finds expressions by landmarks.
+        lip_loss: what the mouth is fitted to beside the landmarks: "geometric" the lips' contours and contact as the
+            pictures show them, "none" nothing more.
         start: seconds; frames before are passed over.
         end: seconds; None for the whole video.
         every: take every n-th frame.
@@ -138,7 +143,7 @@ def track(
     """
     part = ClipPart(video, start, end, every, frames_per_second)
     check_meshes(formats, tuple(MESH_FORMATS), unit)
-    _check_choices(expression, per_frame_meshes, max_faces, smoothing)
+    _check_choices(expression, lip_loss, per_frame_meshes, max_faces, smoothing)
     check_pupillary_distance(pupillary_distance)
     check_device(device)
     check_identity(identity, identity_weight)
@@ -160,6 +165,7 @@ def track(
         "device": device,
         "identity": [identity, identity_weight],
         "max_faces": max_faces,
+        "lip_loss": lip_loss,
         "smoothing": smoothing,
         "pupillary_distance": pupillary_distance,
         "camera": repr((intrinsics, fov)),
@@ -295,11 +301,17 @@ def _written(result: Track, overlaid: ClipPart | None, folders: ResultFolders, w
     return replace(result, folder=folders.path_of(result.name))
 
 
-def _check_choices(expression: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float) -> None:
+def _check_choices(
+    expression: str, lip_loss: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float
+) -> None:
     if expression == "spectre":
         raise ArgumentError("expression spectre is not built yet; use fit")
     if expression != "fit":
         raise ArgumentError(f"expression is fit or spectre, not {expression!r}")
+    if lip_loss == "visual":
+        raise ArgumentError("lip_loss visual is not built yet; use geometric")
+    if lip_loss not in get_args(LipLoss):
+        raise ArgumentError(f"lip_loss is {', '.join(get_args(LipLoss)[:-1])} or none, not {lip_loss!r}")
     if per_frame_meshes not in (None, *get_args(FrameMeshes)):
         known = " or ".join(get_args(FrameMeshes))
         raise ArgumentError(f"meshes of frames are {known}, not {per_frame_meshes!r}")

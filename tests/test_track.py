@@ -244,6 +244,8 @@ def test_a_given_camera_is_kept(clip):
     [
         {"expression": "spectre"},
         {"expression": "dance"},
+        {"lip_loss": "visual"},
+        {"lip_loss": "loud"},
         {"formats": ("fbx",)},
         {"unit": "inch"},
         {"per_frame_meshes": "glb"},

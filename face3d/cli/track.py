@@ -39,6 +39,9 @@ class Track:
     """What finds the landmarks: mediapipe's 478, or 68 by FAN or dlib with your own weights."""
     expression: Literal["fit", "spectre"] = "fit"
     """How expressions are found: fit does it by landmarks."""
+    lip_loss: Literal["visual", "geometric", "none"] = "geometric"
+    """What the mouth is fitted to beside the landmarks: geometric fits the lips' contours and contact as the pictures
+    show them, none leaves it at the landmarks."""
     start: Annotated[float, arg(metavar="SECONDS")] = 0.0
     """Where to begin."""
     end: Annotated[float | None, arg(metavar="SECONDS")] = None
@@ -83,6 +86,7 @@ class Track:
                 identity_weight=self.identity_weight,
                 detector=self.detector,
                 expression=self.expression,
+                lip_loss=self.lip_loss,
                 start=self.start,
                 end=self.end,
                 every=self.every,

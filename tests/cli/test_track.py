@@ -70,6 +70,7 @@ def test_json_and_flags(clip, tmp_path, capfd):
     ("flags", "code", "words"),
     [
         (["--expression", "spectre"], 2, "spectre"),
+        (["--lip-loss", "visual"], 2, "visual"),
         (["--fov", "500"], 2, "field of view"),
         (["--start", "3", "--end", "2"], 2, "start"),
         (["--identity", "mica"], 2, "MICA"),
