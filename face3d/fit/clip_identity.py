@@ -18,6 +18,7 @@ from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError
 from face3d.fit.clip_problem import ClipProblem
 from face3d.fit.evidence import DetectorResponse
+from face3d.fit.clip_lips import with_lips
 from face3d.fit.landmark_fit import Fit, FitOptions, Observation, describe_fit, solve_landmarks
 from face3d.fit.motion_start import weak_perspective
 from face3d.fit.point_model import PointModel
@@ -183,7 +184,8 @@ def fit_clip(
 
     Args:
         observations: the chosen frames; all with the same intrinsics (the clip's prior: from metadata, or
-            `intrinsics_prior`) and landmarks from the same detector.
+            `intrinsics_prior`) and landmarks from the same detector. Where the landmarks carry what was read of the
+            lips, the head's lips are fitted to it.
         options: as for photos; `known_identity` holds or guides the identity here too.
         response: of the detector, by default the one `face3d.fit.responses` has for the landmarks.
 
@@ -200,10 +202,13 @@ def fit_clip(
     doubted = replace(response, modes=LANDMARK_DOUBT * response.modes, sigma=LANDMARK_DOUBT * response.sigma)
     solved = solve_landmarks(model, observations, options, response=doubted, problem_of=ClipProblem)
     frames = describe_fit(model, solved, observations)
+    if not solved.problem.prior.held and (lips := with_lips(model, observations, frames)) is not None:
+        solved = solve_landmarks(model, lips.observations, options, response=doubted, problem_of=lips.problem)
+        frames = describe_fit(model, solved, lips.observations)
     return ClipFit(
         identity=frames.identity,
         identity_covariance=frames.identity_covariance,
-        intrinsics=frames.intrinsics[0],
+        intrinsics=replace(frames.intrinsics[0], focal_sigma=first.focal_sigma),
         errors=LANDMARK_DOUBT * solved.solution.state.views[0].errors,
         scale=frames.scale,
         frames=frames,

@@ -10,8 +10,10 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
 from face3d.fit.blas_threads import one_blas_thread
+from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion_chain import solve_chain
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_lips import LipEvidence
 from face3d.fit.motion_prior import MotionPrior, frame_steps
 
 __all__ = ["ChainEnd", "MotionProblem", "Seen", "Settled"]
@@ -38,6 +40,7 @@ class Seen:
         pixels: (T, N, 2) of the landmarks that are used, zero where not valid; confidence: (T, N).
         valid: (T,) whether the landmarks of a frame are believed.
         expression: (T, E) mean of the expression's prior.
+        lips: what was read of the lips, None where nothing was.
     """
 
     times: Float[ndarray, " T"]
@@ -46,6 +49,7 @@ class Seen:
     confidence: Float[ndarray, "T N"]
     valid: Bool[ndarray, " T"]
     expression: Float[ndarray, "T E"]
+    lips: LipsSeen | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +89,7 @@ class MotionProblem:
         precision: (D,) of what each frame's unknowns are expected to be.
         bounds: (E, 2) of the expression.
         turning: numbers of the free joints.
+        lips: compares it with readings of the lips; None for a head that does not say where its lips are.
     """
 
     evidence: LandmarkEvidence
@@ -92,6 +97,7 @@ class MotionProblem:
     precision: Float[ndarray, " D"]
     bounds: Float[ndarray, "E 2"]
     turning: tuple[int, ...]
+    lips: LipEvidence | None = None
 
     @one_blas_thread()
     def settle(
@@ -116,6 +122,10 @@ class MotionProblem:
         size = self.evidence.size
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
+        lips = None if self.lips is None or seen.lips is None else seen.lips[used]
+        confidence = seen.confidence[used]
+        if self.lips is not None and lips is not None:
+            confidence = self.evidence.without_lips(confidence, self.lips.usable(frames[used + first], lips))
         for number in range(iterations):
             hessian, gradient = np.zeros((len(times), size, size)), np.zeros((len(times), size))
             np.einsum("tdd->td", hessian)[:] = WEAKEST / self.prior.rate**2
@@ -124,7 +134,7 @@ class MotionProblem:
                 hessian[0] += before.information
                 gradient[0] = before.slope + before.information @ moved
             here = frames[used + first]
-            equations = self.evidence.linearize(here, seen.pixels[used], seen.confidence[used])
+            equations = self.evidence.linearize(here, seen.pixels[used], confidence)
             if number:
                 trust[used] = np.minimum(1.0, (SURPRISE_LIMIT / np.maximum(equations.surprise, 1e-9)) ** 2)
             weight = trust[used, None]
@@ -132,6 +142,10 @@ class MotionProblem:
             hessian[used + first] += weight[:, :, None] * equations.hessian
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
+            if self.lips is not None and lips is not None:
+                normal, pull = self.lips.linearize(here, lips)
+                hessian[used + first] += weight[:, :, None] * normal
+                gradient[used + first] += weight * pull
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:

@@ -33,6 +33,7 @@ class ClipMotion:
     residual: Float[np.ndarray, " T"]
     quality: Float[np.ndarray, " T"]
     valid: Bool[np.ndarray, " T"]
+    lips_closed: Bool[np.ndarray, " T"]
 
 
 def fit_motion(
@@ -95,6 +96,7 @@ def _fit_chunk(
         valid=timeline.valid[part],
         shots=timeline.shots[part],
         confidence=rows.confidence,
+        lips=rows.lips,
         start=state,
         keep=last - first,
     )

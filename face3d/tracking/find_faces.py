@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 
 from face3d.errors import InputError
 from face3d.landmarks.detector import Detector, FaceLandmarks
+from face3d.landmarks.lip_contours import read_lips
 from face3d.landmarks.recognition import OpenRecognition
 from face3d.landmarks.tracking import PersonTracker
 from face3d.media.video import VideoFrame, VideoReader
@@ -77,6 +78,7 @@ def find_faces(
     segments: Segments | None = None,
     max_faces: int | None = None,
     looks: bool = False,
+    lips: bool = False,
     recognition: OpenRecognition | None = None,
     watch: Callable[[NumberedFrame], None] | None = None,
     progress: bool = False,
@@ -92,6 +94,7 @@ def find_faces(
         segments: how frames are dealt out.
         max_faces: keep only so many faces of a frame, the largest.
         looks: keep pictures of the people, for a network that sees who they are.
+        lips: read the contours of the lips as well.
         recognition: tells people apart where place and looks leave doubt.
         watch: gets every frame with its faces.
         progress: draw a progress bar on stderr.
@@ -102,7 +105,7 @@ def find_faces(
     """
     summary, segments = work.document(SUMMARY), segments or Segments()
     if summary is None:
-        reading = _Reading(work, segments, max_faces, looks, recognition)
+        reading = _Reading(work, segments, max_faces, looks, lips, recognition)
         frames_before = reading.go_on()
         started = time.perf_counter()
         start = reading.start_time(frames_before)
@@ -148,6 +151,7 @@ class _Reading:
         segments: Segments,
         max_faces: int | None,
         looks: bool,
+        lips: bool,
         recognition: OpenRecognition | None,
     ) -> None:
         self._work = work
@@ -160,7 +164,7 @@ class _Reading:
         self._warnings: dict[str, None] = {}
         self._failures = 0
         self._done = 0
-        self._looks = looks
+        self._looks, self._lips = looks, lips
         self._faces = SegmentFaces(looks=looks)
         self._started = time.perf_counter()
 
@@ -203,6 +207,8 @@ class _Reading:
         if self._max_faces is not None and len(faces) > self._max_faces:
             largest = sorted(faces, key=_area)[-self._max_faces :]
             faces = [face for face in faces if any(face is one for one in largest)]
+        if self._lips:
+            faces = [replace(face, lips=read_lips(frame.pixels, face)) for face in faces]
         persons = self._people.number(frame.pixels, faces, frame.time)
         self._faces.add(frame, self._shot, persons, faces, [face_sharpness(frame.pixels, face) for face in faces])
         if len(self._faces) == self._segments.length:
