@@ -16,9 +16,9 @@ from numpy import ndarray
 
 from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError
+from face3d.fit.clip_lips import with_lips
 from face3d.fit.clip_problem import ClipProblem
 from face3d.fit.evidence import DetectorResponse
-from face3d.fit.clip_lips import with_lips
 from face3d.fit.landmark_fit import Fit, FitOptions, Observation, describe_fit, solve_landmarks
 from face3d.fit.motion_start import weak_perspective
 from face3d.fit.point_model import PointModel

@@ -84,13 +84,14 @@ def _profiles(
     neighbours: dict[tuple[int, int], list[tuple[int, int]]] = {}
     places: dict[tuple[int, int], tuple[int, Float[ndarray, " 3"]]] = {}
     for number in region:
-        crossed = []
+        crossed: list[tuple[int, int]] = []
         for first, second in ((0, 1), (1, 2), (2, 0)):
             one, other = vertices[faces[number, first], 0] - x, vertices[faces[number, second], 0] - x
             if one * other < 0:
                 weights = np.zeros(3)
                 weights[first], weights[second] = other / (other - one), one / (one - other)
-                edge = tuple(sorted((int(faces[number, first]), int(faces[number, second]))))
+                low, high = sorted((int(faces[number, first]), int(faces[number, second])))
+                edge = low, high
                 crossed.append(edge)
                 places.setdefault(edge, (int(number), weights))
         if len(crossed) == 2:

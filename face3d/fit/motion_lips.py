@@ -1,4 +1,4 @@
-"""What the read lips of many frames say about expression and pose of a known head, as normal equations of each frame."""
+"""What the read lips of many frames say of expression and pose of a known head, as normal equations of each frame."""
 
 from __future__ import annotations
 

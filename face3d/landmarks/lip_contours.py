@@ -170,7 +170,7 @@ def mouth_clues(points: Float[ndarray, "T N 3"], mouth: MouthFrames) -> Float[nd
 
 
 @lru_cache(maxsize=1)
-def _weights() -> Mapping[str, Float[ndarray, "..."]]:
+def _weights() -> Mapping[str, Float[ndarray, ...]]:
     """The network that ships, made by flame_assets/build/train_lip_reader.py."""
     path = open_head_path().with_name("lip_reader.npz")
     if not path.is_file():

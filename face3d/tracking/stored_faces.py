@@ -110,7 +110,7 @@ class FaceRows:
     points: Float[np.ndarray, "T N 3"]
     confidence: Float[np.ndarray, "T N"]
     curves: Float[np.ndarray, "T C"]
-    lips: Float[np.ndarray, "T R 2"] | None
+    lips: Float[np.ndarray, "T R 2"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,10 +36,10 @@ HIDDEN_SHARE = 0.3
 """Of the people, who may wear a mask or hold something before the face."""
 
 MOUTH = ("jaw", "mouth")
-TALKING_SHARE, CLOSED_SHARE = 0.7, 0.3
+TALKING_SHARE = 0.7
 
 
-def draw(first: int, pictures: int) -> dict[str, ndarray]:
+def draw(first: int, pictures: int, closed: tuple[float, float]) -> dict[str, ndarray]:
     """Pictures `first` to `first + pictures`, those without a face left out."""
     rows: dict[str, list[ndarray]] = {name: [] for name in ("crop", "origin", "points", "lips", "person")}
     surface = lip_surface(load_open_head())
@@ -56,7 +56,7 @@ def draw(first: int, pictures: int) -> dict[str, ndarray]:
                 painted = paint_look(look)
             rng = np.random.default_rng([number, 12])
             scene = sample_scene(rng, SIDE)
-            vertices = open_head().vertices(HeadState(person.identity, *_face(person, rng)))
+            vertices = open_head().vertices(HeadState(person.identity, *_face(person, rng, closed)))
             occluder = sample_occluder(rng, look) if hidden else None
             drawing = render_head_image(vertices, painted, scene, rng, occluder=occluder)
             image = decode_jpeg(encode_jpeg(drawing.image, scene.development.quality))
@@ -78,7 +78,7 @@ def draw(first: int, pictures: int) -> dict[str, ndarray]:
 
 
 def _face(
-    person: Person, rng: np.random.Generator
+    person: Person, rng: np.random.Generator, closed: tuple[float, float]
 ) -> tuple[Float[ndarray, " E"], Float[ndarray, " 3"], Float[ndarray, " 6"]]:
     """An expression with, mostly, a mouth that talks: a few shapes at once, lips that often meet."""
     state, _ = sample_state(person.identity, rng)
@@ -99,8 +99,8 @@ def _face(
         if rng.uniform() < 0.5:
             expression[jaw] = rng.beta(1.0, 5.0)
         expression[close] = 0.0
-        if rng.uniform() < CLOSED_SHARE:
-            expression[close] = expression[jaw] * rng.uniform(0.5, 1.1)
+        if rng.uniform() < closed[0]:
+            expression[close] = expression[jaw] * rng.uniform(closed[1], 1.1)
     return np.clip(expression, 0, 1), state.jaw, state.eyes
 
 
@@ -110,8 +110,15 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument(
+        "--closed",
+        type=float,
+        nargs=2,
+        default=(0.3, 0.5),
+        help="of the mouths that talk, the share whose lips are brought together, and by what part of the way at least",
+    )
     arguments = parser.parse_args()
-    np.savez(arguments.file, **draw(arguments.first, arguments.pictures))
+    np.savez(arguments.file, allow_pickle=False, **draw(arguments.first, arguments.pictures, arguments.closed))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from face3d.landmarks.lip_contours import (
 
 COPIES, EPOCHS, BATCH, RATE = 4, 14, 256, 2e-3
 SHIFT, TURN, STRETCH = 0.05, 0.035, 0.05
-CHANNELS, HIDDEN = (12, 24, 32), 96
+CHANNELS, HIDDEN = (16, 24, 32), 128
 
 
 class LipReader(nn.Module):
@@ -183,10 +183,10 @@ def main() -> None:
         with torch.no_grad():
             answer = model(patches[test].permute(0, 3, 1, 2).float(), (raw[test] - mean) / spread)
             miss = (answer[:, :READINGS] - truth[test]).numpy()
+            heights = np.nanmedian(np.abs(miss[:, :-2]).reshape(len(miss), 4, -1), axis=(0, 2)).round(4)
             print(
                 f"{epoch:3d}  learnt {total * BATCH / len(learnt):.3f}  held {float(loss_of(answer, truth[test])):.3f}"
-                f"  median miss of half heights {np.nanmedian(np.abs(miss[:, :-2]).reshape(len(miss), 4, -1), axis=(0, 2)).round(4)}"
-                f", corners {np.nanmedian(np.abs(miss[:, -2:])):.4f}",
+                f"  median miss, half heights {heights}, half widths {np.nanmedian(np.abs(miss[:, -2:])):.4f}",
                 flush=True,
             )
     arrays: dict[str, ndarray] = {"clues_mean": mean.numpy(), "clues_spread": spread.numpy()}
@@ -200,7 +200,7 @@ def main() -> None:
     halves = {
         name: value.astype(np.float16 if name.endswith("_weights") else np.float32) for name, value in arrays.items()
     }
-    np.savez_compressed(arguments.out, **halves)
+    np.savez_compressed(arguments.out, allow_pickle=False, **halves)
 
 
 if __name__ == "__main__":
