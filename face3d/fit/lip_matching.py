@@ -26,9 +26,9 @@ FLOOR, GAP_FLOOR = 0.0006, 0.00025
 """Metres that an edge may be off whatever the reader says, and the height of the gap between two lips."""
 
 EDGE_DOUBT, GAP_DOUBT = 3.0, 1.0
-"""Factors on the reader's standard deviations: neighbouring edges err together; the gap between them is free of that."""
+"""Factors on the reader's standard deviations: neighbouring edges err together, the gap between them less so."""
 
-CLOSED_GAP, CONTACT = 0.0008, 0.00025
+CLOSED_GAP, CONTACT = 0.0004, 0.00025
 """Metres between lips below which they are taken to touch, and how exactly they do then."""
 
 ROBUST_SCALE = 3.0

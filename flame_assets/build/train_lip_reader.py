@@ -31,7 +31,7 @@ from face3d.landmarks.lip_contours import (
     mouth_frames,
 )
 
-COPIES, EPOCHS, BATCH, RATE = 4, 14, 256, 2e-3
+COPIES, EPOCHS, BATCH, RATE = 4, 16, 256, 2e-3
 SHIFT, TURN, STRETCH = 0.05, 0.035, 0.05
 CHANNELS, HIDDEN = (16, 24, 32), 128
 

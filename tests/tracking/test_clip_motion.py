@@ -33,7 +33,8 @@ class SummingFitter:
         self.calls = []
 
     def fit(self, times, points, *, curves, valid, shots, confidence, lips, start, keep):
-        assert curves is None and lips is None
+        assert curves is None
+        assert lips is None
         assert len(times) == len(points) == len(valid) == len(shots) == len(confidence)
         self.calls.append((round(times[0] * 25), len(times), keep))
         before = 0.0 if start is None else float(start.expression[0])
