@@ -65,7 +65,7 @@ def fit_clip_colours(
         ArgumentError: as for `fit_clip`, or frames that are not one per observation or of another size.
     """
     check_photos(observations, photos)
-    solved = solve_clip(model, observations, options, response=response)
+    solved, seen = solve_clip(model, observations, options, response=response)
     terms, identity = solved.problem.linear_terms, solved.solution.state.identity
     slope = size_slope(model, identity)
     solved.problem.linear_terms = (*terms, LinearTerm(slope, float(slope @ identity), SIZE_SIGMA))
@@ -75,7 +75,8 @@ def fit_clip_colours(
     if found.refined:
         # How sure the size is, the landmarks say.
         landmarks = _without(landmarks, slope)
-    return describe_clip(model, landmarks, observations), _colours(found)
+    focal_sigma = observations[0].intrinsics.focal_sigma
+    return describe_clip(model, landmarks, seen, focal_sigma=focal_sigma), _colours(found)
 
 
 def skin_evidence(

@@ -7,7 +7,7 @@ a portrait from across a room give the same head.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -154,7 +154,7 @@ def solve_landmarks(
     options: FitOptions = FitOptions(),
     *,
     response: DetectorResponse | None = None,
-    problem_of: type[LandmarkProblem] = LandmarkProblem,
+    problem_of: Callable[..., LandmarkProblem] = LandmarkProblem,
 ) -> SolvedLandmarks:
     """`fit_landmarks` up to the solver's rest; `problem_of` says what its views share, the rest is the same."""
     if not observations:

@@ -19,11 +19,14 @@ from face3d.errors import ArgumentError, InputError
 from face3d.fit.evidence import DetectorResponse
 from face3d.fit.known_expression import KnownExpression, hold_expression
 from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
+from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_lips import LipEvidence
 from face3d.fit.motion_pixels import LEVELS, FilmedFrames
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.motion_prior import MotionPrior
 from face3d.fit.motion_problem import ChainEnd, MotionProblem, Seen, Settled
+from face3d.fit.motion_quality import KNOWN, frame_quality
 from face3d.fit.motion_start import bridge, jumps, stiff_poses
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
@@ -39,9 +42,6 @@ COMPONENT_UNITS = 2.0
 FREE_EXPRESSION_SIGMA = 0.3
 """Of a shape in [0, 1] of which no curve tells."""
 
-KNOWN = 0.5
-"""Confidence above which a landmark counts."""
-
 FEWEST_LANDMARKS = 0.3
 """Share of the landmarks that a frame must show."""
 
@@ -50,12 +50,6 @@ LOOKAHEAD = 0.8
 
 LIVE_ITERATIONS = 3
 """Gauss-Newton steps of a single frame that follows another: the frames after it go on where it stopped."""
-
-DOUBTFUL_RESIDUAL = 0.06
-"""Relative residual that halves a frame's quality, that of `face3d.fit.landmark_fit.REPROJECTION_WARNING`."""
-
-GAP_QUALITY, GAP_FADING = 0.5, 0.2
-"""Quality of a bridged frame next to a perfect one, and the seconds in which it falls to a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +101,7 @@ class Motion:
         quality: (T,) 0 to 1: how much the frame's values can be relied on; falls where landmarks contradict the head or
             the frames around, and with the distance from the nearest valid frame.
         valid: (T,) whether the frame has landmarks of its own.
+        lips_closed: (T,) whether the lips touch; never for a model that does not say where its lips are.
         state: to go on after the last of these frames.
     """
 
@@ -118,6 +113,7 @@ class Motion:
     residual: Float[ndarray, " T"]
     quality: Float[ndarray, " T"]
     valid: Bool[ndarray, " T"]
+    lips_closed: Bool[ndarray, " T"]
     state: MotionState
 
 
@@ -186,6 +182,7 @@ class MotionFitter:
             if bounds is None
             else bounds.cpu().numpy().astype(float),
             turning=turning,
+            lips=LipEvidence.of(model, identity, intrinsics, turning, held),
         )
 
     @property
@@ -209,6 +206,7 @@ class MotionFitter:
         confidence: Float[ndarray, "T N"] | None = None,
         known: KnownExpression | None = None,
         filmed: FilmedFrames | None = None,
+        lips: Float[ndarray, "T R 2"] | None = None,
         start: MotionState | None = None,
         keep: int | None = None,
     ) -> Motion:
@@ -230,6 +228,8 @@ class MotionFitter:
                 beside the lips, as these are where such a source and landmarks differ. Frames that are not valid are
                 bridged as always. The same in each chunk of a clip, or in none.
             filmed: the frames' pictures, and a motion to begin with; all valid frames must be there.
+            lips: as `face3d.landmarks.lip_contours.read_lips` reads them; where it is sure, they stand in for the
+                landmarks of the lips.
             start: what the frames before have left.
             keep: so many frames from the start are wanted, all by default; the rest is only looked at.
 
@@ -239,6 +239,7 @@ class MotionFitter:
             InputError: not a single valid frame in a stretch without `start`.
         """
         given = self._take(times, points, curves, valid, shots, confidence)
+        given.lips = None if lips is None or known is not None else LipsSeen.of(points, lips)
         keep = len(given.times) if keep is None else min(keep, len(given.times))
         if start is None and not given.valid.any():
             raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
@@ -373,7 +374,7 @@ class MotionFitter:
         pose = np.tile(np.eye(4), (keep, 1, 1))
         pose[:, :3, :3], pose[:, :3, 3] = frames.rotation, frames.translation
         vectors = Rotation.from_matrix(frames.turns.reshape(-1, 3, 3)).as_rotvec().reshape(keep, 3, 3)
-        end = settled.end
+        end, before = settled.end, None if start is None else (start.time, start.shot)
         residual = self._residual(frames, given.pixels[:keep], given.confidence[:keep])
         return Motion(
             expression=frames.expression,
@@ -382,8 +383,9 @@ class MotionFitter:
             eyes=vectors[:, 1:].reshape(keep, 6),
             camera_from_head=pose,
             residual=np.where(valid, residual, np.nan),
-            quality=_quality(given, settled.trust, residual, start)[:keep],
+            quality=frame_quality(given, settled.trust, residual, before)[:keep],
             valid=valid,
+            lips_closed=np.zeros(keep, bool) if self._problem.lips is None else self._problem.lips.closed(frames),
             state=MotionState(
                 time=end.time,
                 shot=end.shot,
@@ -420,25 +422,3 @@ class MotionFitter:
 def _end_of(state: MotionState) -> ChainEnd:
     frames = Frames(*(array[None] for array in (state.expression, state.turns, state.rotation, state.translation)))
     return ChainEnd(state.time, state.shot, frames, state.information, state.slope)
-
-
-def _quality(
-    given: Seen, trust: Float[ndarray, " T"], residual: Float[ndarray, " T"], start: MotionState | None
-) -> Float[ndarray, " T"]:
-    """What landmarks are worth where there are any; elsewhere what is left of the nearest frame that has some."""
-    own = np.zeros(len(trust))
-    count = len(residual)
-    seen = (given.confidence[:count] > KNOWN).mean(axis=1)
-    own[:count] = trust[:count] * seen / (1 + (residual / DOUBTFUL_RESIDUAL) ** 2)
-    own[~given.valid] = 0
-    sure = np.flatnonzero(given.valid)
-    times, shots, worth = given.times[sure], given.shots[sure], np.maximum(own[sure], 0)
-    worth[sure >= count] = 1.0
-    if start is not None:
-        times, shots, worth = (
-            np.concatenate([[first], rest]) for first, rest in ((start.time, times), (start.shot, shots), (1.0, worth))
-        )
-    for t in np.flatnonzero(~given.valid[:count]):
-        fading = np.exp(-np.abs(times - given.times[t]) / GAP_FADING) * worth * (shots == given.shots[t])
-        own[t] = GAP_QUALITY * fading.max(initial=0.0)
-    return own

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from face3d.camera import Intrinsics
 from face3d.fit.evidence import DetectorResponse
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.point_model import cross_matrix
+from face3d.landmarks.lip_contours import INNER, OUTER
 
 __all__ = ["CONSTANT_SHARE", "Frames", "LandmarkEvidence", "NormalEquations"]
 
@@ -27,11 +28,8 @@ CONSTANT_SHARE = 0.75
 """Share of the variance of a detector's correlated errors that stays the same for one person throughout a clip, as
 measured on rendered clips of known heads (0.65 to 0.85)."""
 
-_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-_INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
-
 FOLLOWED = (
-    (*_LIPS, *_INNER_LIPS),
+    OUTER + INNER,
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 )
@@ -122,6 +120,11 @@ class LandmarkEvidence:
     def size(self) -> int:
         """Number of unknowns D of a frame."""
         return self.points.basis.shape[2] + len(self._turn_columns) + 6
+
+    def without_lips(self, confidence: Float[ndarray, "T N"], read: Bool[ndarray, " T"]) -> Float[ndarray, "T N"]:
+        """Confidences that leave out the lips' landmarks in frames where the lips themselves were read."""
+        lips = np.isin(self._response.indices, OUTER + INNER)
+        return np.where(read[:, None] & lips, 0.0, confidence)
 
     def linearize(
         self, frames: Frames, pixels: Float[ndarray, "T N 2"], confidence: Float[ndarray, "T N"]
@@ -215,8 +218,9 @@ class LandmarkEvidence:
         jacobian *= weight[..., None].astype(np.float32)
         rows = jacobian.reshape(count, 2 * landmarks, -1)
         shared = self._common @ rows
-        for t in np.flatnonzero(~known.all(axis=1)):
-            shared[t] = _woodbury(self._whitened * np.repeat(known[t], 2)) @ rows[t]
+        for pattern in np.unique(known[~known.all(axis=1)], axis=0):
+            alike = (known == pattern).all(axis=1)
+            shared[alike] = _woodbury(self._whitened * np.repeat(pattern, 2)) @ rows[alike]
         normal = (rows.transpose(0, 2, 1) @ rows - shared.transpose(0, 2, 1) @ shared).astype(np.float64)
         out.hessian[:] = normal[:, :-1, :-1]
         out.gradient[:] = normal[:, :-1, -1]

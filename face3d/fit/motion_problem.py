@@ -12,8 +12,10 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
 from face3d.fit.blas_threads import one_blas_thread
+from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion_chain import solve_chain
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence, NormalEquations
+from face3d.fit.motion_lips import LipEvidence
 from face3d.fit.motion_prior import MotionPrior, frame_steps
 
 __all__ = ["ChainEnd", "MotionProblem", "Seen", "Settled"]
@@ -43,6 +45,7 @@ class Seen:
         valid: (T,) whether the landmarks of a frame are believed.
         expression: (T, E) mean of the expression's prior.
         held: (D,) unknowns that stay where the iteration begins; None for none.
+        lips: what was read of the lips, None where nothing was.
     """
 
     times: Float[ndarray, " T"]
@@ -52,6 +55,7 @@ class Seen:
     valid: Bool[ndarray, " T"]
     expression: Float[ndarray, "T E"]
     held: Bool[ndarray, " D"] | None = None
+    lips: LipsSeen | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +95,7 @@ class MotionProblem:
         precision: (D,) of what each frame's unknowns are expected to be.
         bounds: (E, 2) of the expression.
         turning: numbers of the free joints.
+        lips: compares it with readings of the lips; None for a head that does not say where its lips are.
     """
 
     evidence: LandmarkEvidence
@@ -98,6 +103,7 @@ class MotionProblem:
     precision: Float[ndarray, " D"]
     bounds: Float[ndarray, "E 2"]
     turning: tuple[int, ...]
+    lips: LipEvidence | None = None
 
     @one_blas_thread()
     def settle(
@@ -132,6 +138,10 @@ class MotionProblem:
         still = np.zeros(size, bool) if seen.held is None else seen.held
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
+        lips = None if self.lips is None or seen.lips is None else seen.lips[used]
+        confidence = seen.confidence[used]
+        if self.lips is not None and lips is not None:
+            confidence = self.evidence.without_lips(confidence, self.lips.usable(frames[used + first], lips))
         for number in range(iterations):
             hessian, gradient = np.zeros((len(times), size, size)), np.zeros((len(times), size))
             np.einsum("tdd->td", hessian)[:] = WEAKEST / self.prior.rate**2
@@ -140,7 +150,7 @@ class MotionProblem:
                 hessian[0] += before.information
                 gradient[0] = before.slope + before.information @ moved
             here = frames[used + first]
-            equations = self.evidence.linearize(here, seen.pixels[used], seen.confidence[used])
+            equations = self.evidence.linearize(here, seen.pixels[used], confidence)
             if number:
                 trust[used] = np.minimum(1.0, (SURPRISE_LIMIT / np.maximum(equations.surprise, 1e-9)) ** 2)
             weight = trust[used, None]
@@ -152,6 +162,10 @@ class MotionProblem:
                 told = beside(here)
                 hessian[used + first] += told.hessian
                 gradient[used + first] += told.gradient
+            if self.lips is not None and lips is not None:
+                normal, pull = self.lips.linearize(here, lips)
+                hessian[used + first] += weight[:, :, None] * normal
+                gradient[used + first] += weight * pull
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:

@@ -19,7 +19,7 @@ from face3d.fit.clip_colours import skin_evidence
 from face3d.fit.motion import MotionFitter
 from face3d.head import HeadModel
 from face3d.tracking.clip_head import ClipHead
-from face3d.tracking.clip_lips import read_lips
+from face3d.tracking.clip_lips import move_lips
 from face3d.tracking.clip_motion import ClipMotion, fit_motion
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_skin import lay_on_pictures
@@ -92,7 +92,7 @@ class ExpressionNetworks:
             )
         if self.lips is None:
             return motion
-        refined, _ = read_lips(
+        refined, _ = move_lips(
             work,
             part,
             stored,

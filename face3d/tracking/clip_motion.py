@@ -35,6 +35,7 @@ class ClipMotion:
     residual: Float[np.ndarray, " T"]
     quality: Float[np.ndarray, " T"]
     valid: Bool[np.ndarray, " T"]
+    lips_closed: Bool[np.ndarray, " T"]
 
 
 def fit_motion(
@@ -146,6 +147,7 @@ def fit_stretch(
         confidence=rows.confidence,
         known=None if known is None else known[part],
         filmed=filmed,
+        lips=rows.lips,
         start=state,
         keep=keep,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from face3d.landmarks.detector import Detector, FaceLandmarks
+from face3d.landmarks.lip_contours import read_lips
 from face3d.landmarks.tracking import FaceSight, sights_of
 from face3d.media.video import VideoFrame
 
@@ -30,11 +31,13 @@ class FaceFinding:
         open_detector: gives a new detector.
         max_faces: keep only so many faces of a frame, the largest.
         crops: cut faces out, for networks that see who they are.
+        lips: read the contours of the lips as well.
     """
 
     open_detector: Callable[[], Detector]
     max_faces: int | None = None
     crops: bool = False
+    lips: bool = False
 
     def faces_of(
         self, frame: VideoFrame, found: list[FaceLandmarks], *, begins_shot: bool, failure: str | None
@@ -44,6 +47,8 @@ class FaceFinding:
         if self.max_faces is not None and len(faces) > self.max_faces:
             largest = sorted(faces, key=_area)[-self.max_faces :]
             faces = [face for face in faces if any(face is one for one in largest)]
+        if self.lips:
+            faces = [replace(face, lips=read_lips(frame.pixels, face)) for face in faces]
         return FrameFaces(
             index=frame.index,
             time=frame.time,

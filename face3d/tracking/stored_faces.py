@@ -86,6 +86,9 @@ class SegmentFaces:
         transforms = [face.face_transform for face in self._faces if face.face_transform is not None]
         if len(transforms) == len(self._faces):
             content["transforms"] = np.stack(transforms).astype(np.float32)
+        lips = [face.lips for face in self._faces if face.lips is not None]
+        if len(lips) == len(self._faces):
+            content["lips"] = np.stack(lips)
         return content if self._looks is None else content | self._looks.arrays()
 
 
@@ -95,11 +98,13 @@ class FaceRows:
 
     Attributes:
         points: (T, N, 3), confidence: (T, N), curves: (T, C) as detected; zero where not valid.
+        lips: (T, R, 2) as read, of no standard deviation where not valid; None where nobody has read them.
     """
 
     points: Float[np.ndarray, "T N 3"]
     confidence: Float[np.ndarray, "T N"]
     curves: Float[np.ndarray, "T C"]
+    lips: Float[np.ndarray, "T R 2"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,6 +177,7 @@ class StoredFaces:
             image_size=(width, height),
             blendshapes=dict(zip(names, curves, strict=True)) or None,
             face_transform=arrays["transforms"][place].astype(np.float64) if "transforms" in arrays else None,
+            lips=arrays["lips"][place] if "lips" in arrays else None,
         )
         return face, float(arrays["sharpness"][place])
 
@@ -205,13 +211,17 @@ class StoredFaces:
         numbers = np.searchsorted(self._first_rows, rows, side="right") - 1
         seen = np.unique(numbers[rows >= 0])
         example = self._segment(int(seen[0]) if len(seen) else self._any_segment())
-        parts = {name: np.zeros((len(rows), *example[name].shape[1:])) for name in ("points", "confidence", "curves")}
+        names = ("points", "confidence", "curves", *(("lips",) if "lips" in example else ()))
+        parts = {name: np.zeros((len(rows), *example[name].shape[1:])) for name in names}
         for number in seen:
             arrays = self._segment(int(number))
             here = (numbers == number) & (rows >= 0)
             for name, values in parts.items():
                 values[here] = arrays[name][rows[here] - self._first_rows[number]]
-        return FaceRows(**parts)
+        lips = parts.pop("lips", None)
+        if lips is not None:
+            lips[rows < 0, :, 1] = np.inf
+        return FaceRows(**parts, lips=lips)
 
     def _any_segment(self) -> int:
         """One with a face in it."""
