@@ -13,9 +13,10 @@ from face3d.fit.landmark_problem import LandmarkProblem
 from face3d.fit.lip_clip_problem import LipClipProblem
 from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.lip_surface import lip_surface
+from face3d.fit.motion_evidence import READ_LIPS_WEIGHT
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
-from face3d.landmarks.lip_contours import INNER, OUTER, UNREAD
+from face3d.landmarks.lip_contours import BETWEEN_CORNERS, UNREAD
 
 __all__ = ["ClipLips", "with_lips"]
 
@@ -25,8 +26,8 @@ class ClipLips:
     """What the second fit is given.
 
     Attributes:
-        observations: the frames, with the camera that the first one found, and without the landmarks of lips that were
-            read.
+        observations: the frames, with the camera that the first one found; landmarks of lips that were read count
+            little.
         problem: makes the problem.
     """
 
@@ -48,13 +49,13 @@ def with_lips(model: HeadModel, observations: Sequence[Observation], fitted: Fit
     if not usable.any():
         return None
     held = tuple(
-        Observation(_without_lips(one.landmarks) if known else one.landmarks, replace(camera, focal_sigma=0.0))
+        Observation(_less_of_lips(one.landmarks) if known else one.landmarks, replace(camera, focal_sigma=0.0))
         for one, camera, known in zip(observations, fitted.intrinsics, usable, strict=True)
     )
     return ClipLips(held, partial(LipClipProblem, model=model, seen=seen))
 
 
-def _without_lips(landmarks: FaceLandmarks) -> FaceLandmarks:
+def _less_of_lips(landmarks: FaceLandmarks) -> FaceLandmarks:
     confidence = landmarks.confidence.copy()
-    confidence[list(OUTER + INNER)] = 0.0
+    confidence[list(BETWEEN_CORNERS)] *= READ_LIPS_WEIGHT**2
     return replace(landmarks, confidence=confidence)

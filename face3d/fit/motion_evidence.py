@@ -20,7 +20,7 @@ from face3d.camera import Intrinsics
 from face3d.fit.evidence import DetectorResponse
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.point_model import cross_matrix
-from face3d.landmarks.lip_contours import INNER, OUTER
+from face3d.landmarks.lip_contours import BETWEEN_CORNERS, INNER, OUTER
 
 __all__ = ["CONSTANT_SHARE", "Frames", "LandmarkEvidence", "NormalEquations"]
 
@@ -38,6 +38,10 @@ FOLLOWED = (
 FOLLOWED_SHARE = 0.2
 """Factor on the detector's correlated errors in the shape of each of them. Measured over photos of all expressions,
 strong and odd ones too, an opening of the lips is off by 4.7 mm; in speech, most of which repeats, by less than 2."""
+
+READ_LIPS_WEIGHT = 0.3
+"""Factor on the inverse standard deviations of the lips' landmarks in frames whose lips were read themselves. Without
+any, the surface of the lips is free to roll under their contours."""
 
 FRAMES_AT_ONCE = 16
 """Frames whose Jacobians are held in memory together."""
@@ -121,15 +125,25 @@ class LandmarkEvidence:
         """Number of unknowns D of a frame."""
         return self.points.basis.shape[2] + len(self._turn_columns) + 6
 
-    def without_lips(self, confidence: Float[ndarray, "T N"], read: Bool[ndarray, " T"]) -> Float[ndarray, "T N"]:
-        """Confidences that leave out the lips' landmarks in frames where the lips themselves were read."""
-        lips = np.isin(self._response.indices, OUTER + INNER)
-        return np.where(read[:, None] & lips, 0.0, confidence)
+    def weights(
+        self, confidence: Float[ndarray, "T N"], read: Bool[ndarray, " T"] | None = None
+    ) -> Float[ndarray, "T N"]:
+        """Factors on the landmarks' inverse standard deviations: 0 leaves one out.
+
+        Args:
+            confidence: of each landmark.
+            read: in which frames the lips themselves were read, next to which their landmarks count little.
+        """
+        known = (confidence > 0.5).astype(np.float64)
+        if read is not None:
+            lips = np.isin(self._response.indices, BETWEEN_CORNERS)
+            known[read[:, None] & lips] *= READ_LIPS_WEIGHT
+        return known
 
     def linearize(
-        self, frames: Frames, pixels: Float[ndarray, "T N 2"], confidence: Float[ndarray, "T N"]
+        self, frames: Frames, pixels: Float[ndarray, "T N 2"], weights: Float[ndarray, "T N"]
     ) -> NormalEquations:
-        """Normal equations of every frame, without robust weights."""
+        """Normal equations of every frame, without robust weights; `weights` as the method gives them."""
         count, size = len(pixels), self.size
         equations = NormalEquations(np.empty((count, size, size)), np.empty((count, size)), np.empty(count))
 
@@ -138,7 +152,7 @@ class LandmarkEvidence:
             self._linearize(
                 frames[part],
                 pixels[part],
-                confidence[part],
+                weights[part],
                 NormalEquations(equations.hessian[part], equations.gradient[part], equations.surprise[part]),
             )
 
@@ -171,7 +185,7 @@ class LandmarkEvidence:
         self,
         frames: Frames,
         pixels: Float[ndarray, "T N 2"],
-        confidence: Float[ndarray, "T N"],
+        weights: Float[ndarray, "T N"],
         out: NormalEquations,
     ) -> None:
         posed = self.points.evaluate(frames.expression, frames.turns)
@@ -213,18 +227,17 @@ class LandmarkEvidence:
         jacobian[..., 1, cursor + 2] -= misses[..., 0]
         jacobian[..., cursor + 3 : cursor + 6] = by_camera - bias_slope[..., 3:]
         jacobian[..., -1] = residual
-        known = confidence > 0.5
-        weight = known[:, :, None] / self._sigma_at(yaw)
+        weight = weights[:, :, None] / self._sigma_at(yaw)
         jacobian *= weight[..., None].astype(np.float32)
         rows = jacobian.reshape(count, 2 * landmarks, -1)
         shared = self._common @ rows
-        for pattern in np.unique(known[~known.all(axis=1)], axis=0):
-            alike = (known == pattern).all(axis=1)
+        for pattern in np.unique(weights[(weights != 1).any(axis=1)], axis=0):
+            alike = (weights == pattern).all(axis=1)
             shared[alike] = _woodbury(self._whitened * np.repeat(pattern, 2)) @ rows[alike]
         normal = (rows.transpose(0, 2, 1) @ rows - shared.transpose(0, 2, 1) @ shared).astype(np.float64)
         out.hessian[:] = normal[:, :-1, :-1]
         out.gradient[:] = normal[:, :-1, -1]
-        out.surprise[:] = normal[:, -1, -1] / np.maximum(2 * known.sum(axis=1), 1)
+        out.surprise[:] = normal[:, -1, -1] / np.maximum(2 * (weights > 0).sum(axis=1), 1)
 
     def _bias(
         self, yaw: Float[ndarray, " T"], pitch: Float[ndarray, " T"], slopes: Float[ndarray, "T 2 6"]

@@ -139,9 +139,8 @@ class MotionProblem:
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
         lips = None if self.lips is None or seen.lips is None else seen.lips[used]
-        confidence = seen.confidence[used]
-        if self.lips is not None and lips is not None:
-            confidence = self.evidence.without_lips(confidence, self.lips.usable(frames[used + first], lips))
+        read = None if self.lips is None or lips is None else self.lips.usable(frames[used + first], lips)
+        weights = self.evidence.weights(seen.confidence[used], read)
         for number in range(iterations):
             hessian, gradient = np.zeros((len(times), size, size)), np.zeros((len(times), size))
             np.einsum("tdd->td", hessian)[:] = WEAKEST / self.prior.rate**2
@@ -150,7 +149,7 @@ class MotionProblem:
                 hessian[0] += before.information
                 gradient[0] = before.slope + before.information @ moved
             here = frames[used + first]
-            equations = self.evidence.linearize(here, seen.pixels[used], confidence)
+            equations = self.evidence.linearize(here, seen.pixels[used], weights)
             if number:
                 trust[used] = np.minimum(1.0, (SURPRISE_LIMIT / np.maximum(equations.surprise, 1e-9)) ** 2)
             weight = trust[used, None]

@@ -25,6 +25,7 @@ from face3d.landmarks.detector import FaceLandmarks
 from face3d.landmarks.lip_kernels import convolve, dense, sample_mouth
 
 __all__ = [
+    "BETWEEN_CORNERS",
     "COLUMNS",
     "EDGES",
     "INNER",
@@ -41,6 +42,9 @@ __all__ = [
 OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 """MediaPipe's lip landmarks, from the subject's right corner over the lower lip to the left one and back above."""
+
+BETWEEN_CORNERS = tuple(mark for mark in OUTER + INNER if mark not in (61, 78, 291, 308))
+"""Those of them that `read_lips` tells better: all but the corners, whose places MediaPipe knows as well."""
 
 COLUMNS = (-0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8)
 """Where the upright lines are, as shares of half the mouth's width."""
