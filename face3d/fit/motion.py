@@ -6,7 +6,8 @@ frame, weighed by the detector's measured errors, and a prior that ties each fra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,6 +19,7 @@ from face3d.errors import ArgumentError, InputError
 from face3d.fit.evidence import DetectorResponse
 from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_gaze import GazeEvidence, irises_known
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.motion_prior import MotionPrior
 from face3d.fit.motion_problem import ChainEnd, MotionProblem, Seen, Settled
@@ -26,6 +28,7 @@ from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.head import HeadModel
 from face3d.landmarks import Topology
+from face3d.landmarks.mediapipe_topology import GROUPS
 
 __all__ = ["Motion", "MotionFitter", "MotionOptions", "MotionState"]
 
@@ -37,6 +40,9 @@ FREE_EXPRESSION_SIGMA = 0.3
 
 KNOWN = 0.5
 """Confidence above which a landmark counts."""
+
+IRISES = (*GROUPS["left_iris"], *GROUPS["right_iris"])
+"""MediaPipe's landmarks of them."""
 
 FEWEST_LANDMARKS = 0.3
 """Share of the landmarks that a frame must show."""
@@ -179,6 +185,7 @@ class MotionFitter:
             if bounds is None
             else bounds.cpu().numpy().astype(float),
             turning=turning,
+            gaze=GazeEvidence(self._surface, intrinsics, turning, names),
         )
 
     @property
@@ -195,6 +202,7 @@ class MotionFitter:
         valid: Bool[ndarray, " T"] | None = None,
         shots: Int[ndarray, " T"] | None = None,
         confidence: Float[ndarray, "T N"] | None = None,
+        irises: Float[ndarray, "T 2 4"] | None = None,
         start: MotionState | None = None,
         keep: int | None = None,
     ) -> Motion:
@@ -212,6 +220,8 @@ class MotionFitter:
             valid: which frames show the face; all by default. The others are bridged by the prior.
             shots: number of each frame's shot; frames of different shots are not tied together. All one by default.
             confidence: of each landmark, 0 leaves it out; all 1 by default.
+            irises: as `face3d.landmarks.iris_contours.read_irises` reads them; where it is sure of one, MediaPipe's own
+                landmarks of the irises are not heard.
             start: what the frames before have left.
             keep: so many frames from the start are wanted, all by default; the rest is only looked at.
 
@@ -220,6 +230,10 @@ class MotionFitter:
             InputError: not a single valid frame in a stretch without `start`.
         """
         given = self._take(times, points, curves, valid, shots, confidence)
+        if irises is not None:
+            given.irises = np.asarray(irises, np.float64)
+            instead = irises_known(given.irises)[:, None] & np.isin(self._indices, IRISES)
+            given.confidence = np.where(instead, 0.0, given.confidence)
         keep = len(given.times) if keep is None else min(keep, len(given.times))
         if start is None and not given.valid.any():
             raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
@@ -244,6 +258,7 @@ class MotionFitter:
         curves: Float[ndarray, " C"] | None = None,
         shot: int = 1,
         confidence: Float[ndarray, " N"] | None = None,
+        irises: Float[ndarray, "2 4"] | None = None,
         start: MotionState | None = None,
     ) -> Motion:
         """Fit one frame as it comes in, with no lag: `fit` of one frame. None for points: the face is not seen.
@@ -260,8 +275,30 @@ class MotionFitter:
             valid=np.array([seen]),
             shots=np.array([shot]),
             confidence=None if confidence is None else confidence[None],
+            irises=None if irises is None else irises[None],
             start=start,
         )
+
+    def with_eyes_of(
+        self,
+        points: Float[ndarray, "T N 3"],
+        irises: Float[ndarray, "T 2 4"],
+        *,
+        curves: Float[ndarray, "T C"] | None = None,
+        confidence: Float[ndarray, "T N"] | None = None,
+    ) -> MotionFitter:
+        """The same with the person's eyes where some frames' irises say that they are; arguments are as for `fit`."""
+        count = np.arange(len(points))
+        given = self._take(count.astype(np.float64), points, curves, None, count, confidence)
+        poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
+        settled = self._problem.settle(
+            given, self._first_frames(given, poses, None), None, len(count), iterations=LIVE_ITERATIONS, tolerance=1.0
+        )
+        gaze, used = self._problem.gaze, given.valid
+        offset = gaze.eye_offset(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
+        other = copy.copy(self)
+        other._problem = replace(self._problem, gaze=gaze.shifted(offset))
+        return other
 
     def _take(
         self,

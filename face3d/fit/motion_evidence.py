@@ -215,8 +215,9 @@ class LandmarkEvidence:
         jacobian *= weight[..., None].astype(np.float32)
         rows = jacobian.reshape(count, 2 * landmarks, -1)
         shared = self._common @ rows
-        for t in np.flatnonzero(~known.all(axis=1)):
-            shared[t] = _woodbury(self._whitened * np.repeat(known[t], 2)) @ rows[t]
+        for pattern in np.unique(known[~known.all(axis=1)], axis=0):
+            alike = (known == pattern).all(axis=1)
+            shared[alike] = _woodbury(self._whitened * np.repeat(pattern, 2)) @ rows[alike]
         normal = (rows.transpose(0, 2, 1) @ rows - shared.transpose(0, 2, 1) @ shared).astype(np.float64)
         out.hessian[:] = normal[:, :-1, :-1]
         out.gradient[:] = normal[:, :-1, -1]

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.motion_chain import solve_chain
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_gaze import GazeEvidence
 from face3d.fit.motion_prior import MotionPrior, frame_steps
 
 __all__ = ["ChainEnd", "MotionProblem", "Seen", "Settled"]
@@ -38,6 +39,7 @@ class Seen:
         pixels: (T, N, 2) of the landmarks that are used, zero where not valid; confidence: (T, N).
         valid: (T,) whether the landmarks of a frame are believed.
         expression: (T, E) mean of the expression's prior.
+        irises: (T, 2, 4) as read, None where nobody has read them.
     """
 
     times: Float[ndarray, " T"]
@@ -46,6 +48,7 @@ class Seen:
     confidence: Float[ndarray, "T N"]
     valid: Bool[ndarray, " T"]
     expression: Float[ndarray, "T E"]
+    irises: Float[ndarray, "T 2 4"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,7 @@ class MotionProblem:
         precision: (D,) of what each frame's unknowns are expected to be.
         bounds: (E, 2) of the expression.
         turning: numbers of the free joints.
+        gaze: compares the eyes with irises that were read.
     """
 
     evidence: LandmarkEvidence
@@ -92,6 +96,7 @@ class MotionProblem:
     precision: Float[ndarray, " D"]
     bounds: Float[ndarray, "E 2"]
     turning: tuple[int, ...]
+    gaze: GazeEvidence
 
     @one_blas_thread()
     def settle(
@@ -132,6 +137,10 @@ class MotionProblem:
             hessian[used + first] += weight[:, :, None] * equations.hessian
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
+            if seen.irises is not None:
+                equations = self.gaze.linearize(here, seen.irises[used], seen.expression[used])
+                hessian[used + first] += weight[:, :, None] * equations.hessian
+                gradient[used + first] += weight * equations.gradient
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:

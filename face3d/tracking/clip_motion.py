@@ -18,6 +18,9 @@ __all__ = ["ClipMotion", "fit_motion"]
 CHUNK = 256
 """Frames that are solved together, beside those after them that have a say."""
 
+EYE_FRAMES = 32
+"""Frames, evenly over the clip, by which a person's eyes are placed in the head."""
+
 _STATE = "state_"
 
 
@@ -57,6 +60,7 @@ def fit_motion(
         chunk: frames that are solved together.
     """
     state: MotionState | None = None
+    fitter = _with_eyes(stored, timeline, fitter)
     chunks = []
     for first in range(0, len(timeline.rows), chunk):
         last = min(first + chunk, len(timeline.rows))
@@ -74,6 +78,22 @@ def fit_motion(
         advance(last - first)
     return ClipMotion(
         **{field.name: np.concatenate([arrays[field.name] for arrays in chunks]) for field in fields(ClipMotion)}
+    )
+
+
+def _with_eyes(stored: StoredFaces, timeline: PersonTimeline, fitter: MotionFitter) -> MotionFitter:
+    """The fitter with the person's eyes where their irises say, by frames from all over the clip."""
+    places = np.flatnonzero(timeline.valid)
+    places = places[np.linspace(0, len(places) - 1, min(EYE_FRAMES, len(places))).astype(int)]
+    parts = [stored.part(timeline, int(place), int(place) + 1) for place in places]
+    irises = [part.irises for part in parts if part.irises is not None]
+    if len(irises) < len(parts) or not parts:
+        return fitter
+    return fitter.with_eyes_of(
+        np.concatenate([part.points for part in parts]),
+        np.concatenate(irises),
+        curves=np.concatenate([part.curves for part in parts]) if parts[0].curves.shape[1] else None,
+        confidence=np.concatenate([part.confidence for part in parts]),
     )
 
 
@@ -95,6 +115,7 @@ def _fit_chunk(
         valid=timeline.valid[part],
         shots=timeline.shots[part],
         confidence=rows.confidence,
+        irises=rows.irises,
         start=state,
         keep=last - first,
     )

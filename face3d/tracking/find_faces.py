@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 
 from face3d.errors import InputError
 from face3d.landmarks.detector import Detector, FaceLandmarks
+from face3d.landmarks.iris_contours import read_irises
 from face3d.landmarks.recognition import OpenRecognition
 from face3d.landmarks.tracking import PersonTracker
 from face3d.media.video import VideoFrame, VideoReader
@@ -203,6 +204,7 @@ class _Reading:
         if self._max_faces is not None and len(faces) > self._max_faces:
             largest = sorted(faces, key=_area)[-self._max_faces :]
             faces = [face for face in faces if any(face is one for one in largest)]
+        faces = [replace(face, irises=read_irises(frame.pixels, face)) for face in faces]
         persons = self._people.number(frame.pixels, faces, frame.time)
         self._faces.add(frame, self._shot, persons, faces, [face_sharpness(frame.pixels, face) for face in faces])
         if len(self._faces) == self._segments.length:
