@@ -6,7 +6,8 @@ frame, weighed by the detector's measured errors, and a prior that ties each fra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +22,7 @@ from face3d.fit.known_expression import KnownExpression, hold_expression
 from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
 from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_gaze import GazeEvidence, irises_known
 from face3d.fit.motion_lips import LipEvidence
 from face3d.fit.motion_pixels import LEVELS, FilmedFrames
 from face3d.fit.motion_points import MotionPoints
@@ -32,6 +34,7 @@ from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.head import HeadModel
 from face3d.landmarks import Topology
+from face3d.landmarks.mediapipe_topology import GROUPS
 from face3d.landmarks.topologies import topology_named
 
 __all__ = ["Motion", "MotionFitter", "MotionOptions", "MotionState"]
@@ -41,6 +44,9 @@ COMPONENT_UNITS = 2.0
 
 FREE_EXPRESSION_SIGMA = 0.3
 """Of a shape in [0, 1] of which no curve tells."""
+
+IRISES = (*GROUPS["left_iris"], *GROUPS["right_iris"])
+"""MediaPipe's landmarks of them."""
 
 FEWEST_LANDMARKS = 0.3
 """Share of the landmarks that a frame must show."""
@@ -183,6 +189,7 @@ class MotionFitter:
             else bounds.cpu().numpy().astype(float),
             turning=turning,
             lips=LipEvidence.of(model, identity, intrinsics, turning, held),
+            gaze=GazeEvidence(self._surface, intrinsics, turning, names),
         )
 
     @property
@@ -207,6 +214,7 @@ class MotionFitter:
         known: KnownExpression | None = None,
         filmed: FilmedFrames | None = None,
         lips: Float[ndarray, "T R 2"] | None = None,
+        irises: Float[ndarray, "T 2 4"] | None = None,
         start: MotionState | None = None,
         keep: int | None = None,
     ) -> Motion:
@@ -230,6 +238,8 @@ class MotionFitter:
             filmed: the frames' pictures, and a motion to begin with; all valid frames must be there.
             lips: as `face3d.landmarks.lip_contours.read_lips` reads them; where it is sure, they stand in for the
                 landmarks of the lips.
+            irises: as `face3d.landmarks.iris_contours.read_irises` reads them; where it is sure of one, MediaPipe's own
+                landmarks of the irises are not heard.
             start: what the frames before have left.
             keep: so many frames from the start are wanted, all by default; the rest is only looked at.
 
@@ -240,6 +250,10 @@ class MotionFitter:
         """
         given = self._take(times, points, curves, valid, shots, confidence)
         given.lips = None if lips is None or known is not None else LipsSeen.of(points, lips)
+        if irises is not None:
+            given.irises = np.asarray(irises, np.float64)
+            instead = irises_known(given.irises)[:, None] & np.isin(self._indices, IRISES)
+            given.confidence = np.where(instead, 0.0, given.confidence)
         keep = len(given.times) if keep is None else min(keep, len(given.times))
         if start is None and not given.valid.any():
             raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
@@ -247,7 +261,7 @@ class MotionFitter:
         given.valid &= ~jumps(given.times, given.shots, given.valid, *poses)
         if filmed is not None:
             given.valid &= np.array([image is not None for image in filmed.images])
-        weighed, turns = given, np.tile(np.eye(3), (len(given.times), len(MOVING_JOINTS), 1, 1))
+        weighed, turns = given, _straight(len(given.times))
         if known is not None:
             if not self._jaw_turns:
                 raise ArgumentError("an expression opens this head's jaw; a known turn of the jaw is for FLAME heads")
@@ -276,6 +290,7 @@ class MotionFitter:
         curves: Float[ndarray, " C"] | None = None,
         shot: int = 1,
         confidence: Float[ndarray, " N"] | None = None,
+        irises: Float[ndarray, "2 4"] | None = None,
         start: MotionState | None = None,
     ) -> Motion:
         """Fit one frame as it comes in, with no lag: `fit` of one frame. None for points: the face is not seen.
@@ -292,6 +307,7 @@ class MotionFitter:
             valid=np.array([seen]),
             shots=np.array([shot]),
             confidence=None if confidence is None else confidence[None],
+            irises=None if irises is None else irises[None],
             start=start,
         )
 
@@ -314,6 +330,32 @@ class MotionFitter:
             )
             frames = settled.frames
         return settled
+
+    def with_eyes_of(
+        self,
+        points: Float[ndarray, "T N 3"],
+        irises: Float[ndarray, "T 2 4"],
+        *,
+        curves: Float[ndarray, "T C"] | None = None,
+        confidence: Float[ndarray, "T N"] | None = None,
+    ) -> MotionFitter:
+        """The same with the person's eyes where some frames' irises say that they are; arguments are as for `fit`."""
+        count = np.arange(len(points))
+        given = self._take(count.astype(np.float64), points, curves, None, count, confidence)
+        poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
+        settled = self._problem.settle(
+            given,
+            self._first_frames(given, _straight(len(count)), poses, None),
+            None,
+            len(count),
+            iterations=LIVE_ITERATIONS,
+            tolerance=1.0,
+        )
+        gaze, used = self._problem.gaze, given.valid
+        offset = gaze.eye_offset(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
+        other = copy.copy(self)
+        other._problem = replace(self._problem, gaze=gaze.shifted(offset))
+        return other
 
     def _take(
         self,
@@ -417,6 +459,11 @@ class MotionFitter:
         matrix = self._intrinsics.matrix
         pixels: Float[ndarray, "T N 2"] = camera[..., :2] / camera[..., 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
         return pixels
+
+
+def _straight(count: int) -> Float[ndarray, "T K 3 3"]:
+    """Joints that are not turned."""
+    return np.tile(np.eye(3), (count, len(MOVING_JOINTS), 1, 1))
 
 
 def _end_of(state: MotionState) -> ChainEnd:

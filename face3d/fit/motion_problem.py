@@ -15,6 +15,7 @@ from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion_chain import solve_chain
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence, NormalEquations
+from face3d.fit.motion_gaze import GazeEvidence
 from face3d.fit.motion_lips import LipEvidence
 from face3d.fit.motion_prior import MotionPrior, frame_steps
 
@@ -46,6 +47,7 @@ class Seen:
         expression: (T, E) mean of the expression's prior.
         held: (D,) unknowns that stay where the iteration begins; None for none.
         lips: what was read of the lips, None where nothing was.
+        irises: (T, 2, 4) as read, None where nobody has read them.
     """
 
     times: Float[ndarray, " T"]
@@ -56,6 +58,7 @@ class Seen:
     expression: Float[ndarray, "T E"]
     held: Bool[ndarray, " D"] | None = None
     lips: LipsSeen | None = None
+    irises: Float[ndarray, "T 2 4"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +99,7 @@ class MotionProblem:
         bounds: (E, 2) of the expression.
         turning: numbers of the free joints.
         lips: compares it with readings of the lips; None for a head that does not say where its lips are.
+        gaze: compares the eyes with irises that were read.
     """
 
     evidence: LandmarkEvidence
@@ -103,6 +107,7 @@ class MotionProblem:
     precision: Float[ndarray, " D"]
     bounds: Float[ndarray, "E 2"]
     turning: tuple[int, ...]
+    gaze: GazeEvidence
     lips: LipEvidence | None = None
 
     @one_blas_thread()
@@ -165,6 +170,10 @@ class MotionProblem:
                 normal, pull = self.lips.linearize(here, lips)
                 hessian[used + first] += weight[:, :, None] * normal
                 gradient[used + first] += weight * pull
+            if seen.irises is not None:
+                looks = self.gaze.linearize(here, seen.irises[used], seen.expression[used])
+                hessian[used + first] += weight[:, :, None] * looks.hessian
+                gradient[used + first] += weight * looks.gradient
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:

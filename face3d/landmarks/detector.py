@@ -73,6 +73,7 @@ class FaceLandmarks:
         peak_heights: (N,) what a heatmap detector itself says of each point, in its own unit (FAN: height of the peak,
             summed over the image and its mirror image, so that 2 is sure). None when the detector has none.
         lips: (R, 2) what `face3d.landmarks.lip_contours.read_lips` reads in the image; None where nobody has read it.
+        irises: (2, 4) what `face3d.landmarks.iris_contours.read_irises` reads in the image; None where nobody has.
     """
 
     points: Float[np.ndarray, "N 3"]
@@ -88,6 +89,7 @@ class FaceLandmarks:
     sighting: Sighting | None = None
     peak_heights: Float[np.ndarray, " N"] | None = None
     lips: Float[np.ndarray, "R 2"] | None = None
+    irises: Float[np.ndarray, "2 4"] | None = None
 
 
 @runtime_checkable

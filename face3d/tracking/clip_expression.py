@@ -20,7 +20,7 @@ from face3d.fit.motion import MotionFitter
 from face3d.head import HeadModel
 from face3d.tracking.clip_head import ClipHead
 from face3d.tracking.clip_lips import move_lips
-from face3d.tracking.clip_motion import ClipMotion, fit_motion
+from face3d.tracking.clip_motion import ClipMotion, fit_motion, with_eyes
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_skin import lay_on_pictures
 from face3d.tracking.clip_spectre import foretell_expressions
@@ -84,6 +84,7 @@ class ExpressionNetworks:
         known = None
         if self.spectre is not None:
             known = foretell_expressions(work, part, stored, timeline, number, self.spectre, advance=advance)
+        fitter = with_eyes(stored, timeline, fitter)
         motion = fit_motion(work, stored, timeline, number, fitter, known=known, advance=advance)
         if head.colours is not None:
             skin = skin_evidence(model, head.identity, head.intrinsics, head.colours, fitter.turning)

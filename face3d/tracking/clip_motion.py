@@ -15,10 +15,13 @@ from face3d.fit.motion_pixels import FilmedFrames
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
 from face3d.tracking.work_folder import WorkFolder
 
-__all__ = ["ClipMotion", "fit_motion", "fit_stretch", "in_turn", "stretch_end"]
+__all__ = ["ClipMotion", "fit_motion", "fit_stretch", "in_turn", "stretch_end", "with_eyes"]
 
 CHUNK = 256
 """Frames that are solved together, beside those after them that have a say."""
+
+EYE_FRAMES = 32
+"""Frames, evenly over the clip, by which a person's eyes are placed in the head."""
 
 _STATE = "state_"
 
@@ -114,6 +117,22 @@ def stretch_end(timeline: PersonTimeline, last: int, lookahead: float) -> int:
     return max(last, int(np.searchsorted(timeline.times, timeline.times[last - 1] + lookahead, side="right")))
 
 
+def with_eyes(stored: StoredFaces, timeline: PersonTimeline, fitter: MotionFitter) -> MotionFitter:
+    """The fitter with the person's eyes where their irises say, by frames from all over the clip."""
+    places = np.flatnonzero(timeline.valid)
+    places = places[np.linspace(0, len(places) - 1, min(EYE_FRAMES, len(places))).astype(int)]
+    parts = [stored.part(timeline, int(place), int(place) + 1) for place in places]
+    irises = [part.irises for part in parts if part.irises is not None]
+    if len(irises) < len(parts) or not parts:
+        return fitter
+    return fitter.with_eyes_of(
+        np.concatenate([part.points for part in parts]),
+        np.concatenate(irises),
+        curves=np.concatenate([part.curves for part in parts]) if parts[0].curves.shape[1] else None,
+        confidence=np.concatenate([part.confidence for part in parts]),
+    )
+
+
 def fit_stretch(
     stored: StoredFaces,
     timeline: PersonTimeline,
@@ -148,6 +167,7 @@ def fit_stretch(
         known=None if known is None else known[part],
         filmed=filmed,
         lips=rows.lips,
+        irises=rows.irises,
         start=state,
         keep=keep,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from face3d.landmarks.detector import Detector, FaceLandmarks
+from face3d.landmarks.iris_contours import read_irises
 from face3d.landmarks.lip_contours import read_lips
 from face3d.landmarks.tracking import FaceSight, sights_of
 from face3d.media.video import VideoFrame
@@ -49,6 +50,7 @@ class FaceFinding:
             faces = [face for face in faces if any(face is one for one in largest)]
         if self.lips:
             faces = [replace(face, lips=read_lips(frame.pixels, face)) for face in faces]
+        faces = [replace(face, irises=read_irises(frame.pixels, face)) for face in faces]
         return FrameFaces(
             index=frame.index,
             time=frame.time,

@@ -89,6 +89,9 @@ class SegmentFaces:
         lips = [face.lips for face in self._faces if face.lips is not None]
         if len(lips) == len(self._faces):
             content["lips"] = np.stack(lips)
+        irises = [face.irises for face in self._faces if face.irises is not None]
+        if len(irises) == len(self._faces):
+            content["irises"] = np.stack(irises)
         return content if self._looks is None else content | self._looks.arrays()
 
 
@@ -99,12 +102,14 @@ class FaceRows:
     Attributes:
         points: (T, N, 3), confidence: (T, N), curves: (T, C) as detected; zero where not valid.
         lips: (T, R, 2) as read, of no standard deviation where not valid; None where nobody has read them.
+        irises: (T, 2, 4) as read, zero where not valid; None where nobody has read them.
     """
 
     points: Float[np.ndarray, "T N 3"]
     confidence: Float[np.ndarray, "T N"]
     curves: Float[np.ndarray, "T C"]
     lips: Float[np.ndarray, "T R 2"] | None = None
+    irises: Float[np.ndarray, "T 2 4"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +183,7 @@ class StoredFaces:
             blendshapes=dict(zip(names, curves, strict=True)) or None,
             face_transform=arrays["transforms"][place].astype(np.float64) if "transforms" in arrays else None,
             lips=arrays["lips"][place] if "lips" in arrays else None,
+            irises=arrays["irises"][place] if "irises" in arrays else None,
         )
         return face, float(arrays["sharpness"][place])
 
@@ -211,7 +217,8 @@ class StoredFaces:
         numbers = np.searchsorted(self._first_rows, rows, side="right") - 1
         seen = np.unique(numbers[rows >= 0])
         example = self._segment(int(seen[0]) if len(seen) else self._any_segment())
-        names = ("points", "confidence", "curves", *(("lips",) if "lips" in example else ()))
+        readings = tuple(name for name in ("lips", "irises") if name in example)
+        names = ("points", "confidence", "curves", *readings)
         parts = {name: np.zeros((len(rows), *example[name].shape[1:])) for name in names}
         for number in seen:
             arrays = self._segment(int(number))

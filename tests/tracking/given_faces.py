@@ -62,6 +62,7 @@ def motion_of(expression: np.ndarray, valid: np.ndarray | None = None) -> ClipMo
         residual=np.full(count, 0.03),
         quality=np.ones(count),
         valid=np.ones(count, dtype=bool) if valid is None else valid,
+        lips_closed=np.zeros(count, dtype=bool),
     )
 
 

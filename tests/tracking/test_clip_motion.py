@@ -32,7 +32,7 @@ class SummingFitter:
     def __init__(self):
         self.calls = []
 
-    def fit(self, times, points, *, curves, valid, shots, confidence, known, filmed, lips, start, keep):
+    def fit(self, times, points, *, curves, valid, shots, confidence, known, filmed, lips, irises, start, keep):
         assert curves is None
         assert known is None
         assert filmed is None
