@@ -19,7 +19,7 @@ from face3d.fit.clip_colours import skin_evidence
 from face3d.fit.motion import MotionFitter
 from face3d.head import HeadModel
 from face3d.tracking.clip_head import ClipHead
-from face3d.tracking.clip_lips import move_lips
+from face3d.tracking.clip_lips import refine_lips
 from face3d.tracking.clip_motion import ClipMotion, fit_motion, with_eyes
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_skin import lay_on_pictures
@@ -93,7 +93,7 @@ class ExpressionNetworks:
             )
         if self.lips is None:
             return motion
-        refined, _ = move_lips(
+        refined, _ = refine_lips(
             work,
             part,
             stored,

@@ -10,7 +10,7 @@ import pytest
 from face3d.fit import visual_lips
 from face3d.head import load_head
 from face3d.tracking import clip_lips
-from face3d.tracking.clip_lips import move_lips
+from face3d.tracking.clip_lips import refine_lips
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.work_folder import WorkFolder
 from tests.expression.glance import Glance
@@ -52,7 +52,7 @@ def lips_read(talk, folder, timeline=None, advance=lambda frames: None, **change
     timeline = timeline_of(FRAMES) if timeline is None else timeline
     folder.mkdir(exist_ok=True)
     motion = replace(motion_of(fitted, timeline.valid), **changes)
-    return move_lips(
+    return refine_lips(
         WorkFolder(folder),
         part,
         stored,
