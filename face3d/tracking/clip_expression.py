@@ -18,7 +18,7 @@ from face3d.expression import Spectre, read_visual_front_end, require_spectre_he
 from face3d.fit.motion import MotionFitter
 from face3d.head import HeadModel
 from face3d.tracking.clip_head import ClipHead
-from face3d.tracking.clip_lips import read_lips
+from face3d.tracking.clip_lips import refine_lips
 from face3d.tracking.clip_motion import ClipMotion, fit_motion
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_spectre import foretell_expressions
@@ -85,7 +85,7 @@ class ExpressionNetworks:
         motion = fit_motion(work, stored, timeline, number, fitter, known=known, advance=advance)
         if self.lips is None:
             return motion
-        refined, _ = read_lips(
+        refined, _ = refine_lips(
             work,
             part,
             stored,

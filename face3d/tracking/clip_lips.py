@@ -24,7 +24,7 @@ from face3d.tracking.clip_pictures import chunks_of, in_chunks, pictures, places
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
 from face3d.tracking.work_folder import WorkFolder
 
-__all__ = ["LipLosses", "read_lips"]
+__all__ = ["LipLosses", "refine_lips"]
 
 CHUNK = 32
 """Frames that are moved together: about 0.5 GB of the network's memory of them."""
@@ -44,7 +44,7 @@ class LipLosses:
     after: Float[np.ndarray, " T"]
 
 
-def read_lips(
+def refine_lips(
     work: WorkFolder,
     part: ClipPart,
     stored: StoredFaces,

@@ -26,7 +26,7 @@ import face3d
 from face3d.expression import read_visual_front_end
 from face3d.tracking import clip_expression
 from face3d.tracking.clip_expression import ExpressionNetworks
-from face3d.tracking.clip_lips import LipLosses, read_lips
+from face3d.tracking.clip_lips import LipLosses, refine_lips
 from face3d.tracking.clip_motion import ClipMotion
 from tests.expression.checkpoints import lipread_content
 
@@ -67,7 +67,7 @@ def main() -> None:
 
     def measured(*stage, **named):
         started = time.perf_counter()
-        after, losses = read_lips(*stage, **named)
+        after, losses = refine_lips(*stage, **named)
         print(line(name, stage[5], after, losses, time.perf_counter() - started), flush=True)
         return after, losses
 
@@ -76,7 +76,7 @@ def main() -> None:
 
     print(f"{'clip':>20}  loss, reprojection, moved, steps, told, per frame")
     with (
-        patch.object(clip_expression, "read_lips", measured),
+        patch.object(clip_expression, "refine_lips", measured),
         patch("face3d.track.open_expression_networks", networks),
     ):
         for clip in given.clips:
