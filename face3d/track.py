@@ -197,7 +197,7 @@ def track(
                 partial(open_detector, detector, device=device),
                 max_faces=max_faces,
                 looks=network is not None,
-                lips=lip_loss != "none",
+                lips=lip_loss != "none" and expression == "fit",
                 recognition=None if recognition is None else recognition.open,
                 watch=watch,
                 progress=progress,
@@ -249,9 +249,8 @@ def _fit_people(
     """Fit every person's motion; what each looks like is found beside."""
     names = ResultNames()
     tracks = []
-    with bar(
-        progress, "fitting heads", _stages(clip, people) * sum(len(person.rows) for person, _ in people)
-    ) as advance:
+    frames = _stages(clip, people) * sum(len(person.rows) for person, _ in people)
+    with bar(progress, "fitting heads", frames) as advance:
         for number, (person, head) in enumerate(people, start=1):
             name = names.claim(clip.part.stem, number if len(people) > 1 else None)
             fitted, look = _fit_person(work, clip, person, head, number, advance)

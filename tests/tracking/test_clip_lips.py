@@ -47,7 +47,7 @@ def talk(tmp_path_factory):
     return model, ClipPart(path), GivenFaces(points, np.arange(FRAMES)), 0.5 * expression
 
 
-def lips_read(talk, folder, timeline=None, advance=lambda frames: None, **changes):
+def lips_refined(talk, folder, timeline=None, advance=lambda frames: None, **changes):
     model, part, stored, fitted = talk
     timeline = timeline_of(FRAMES) if timeline is None else timeline
     folder.mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ def lips_read(talk, folder, timeline=None, advance=lambda frames: None, **change
 
 @pytest.fixture(scope="module")
 def read(talk, tmp_path_factory):
-    return lips_read(talk, tmp_path_factory.mktemp("whole"))
+    return lips_refined(talk, tmp_path_factory.mktemp("whole"))
 
 
 def test_the_loss_falls_and_all_else_stays(talk, read):
@@ -91,9 +91,9 @@ def test_seams_of_chunks_are_not_seen(read, talk):
 
 def test_a_killed_run_goes_on_to_the_same_bits(talk, read, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        lips_read(talk, tmp_path, advance=stop_after(2))
+        lips_refined(talk, tmp_path, advance=stop_after(2))
     done = []
-    motion, losses = lips_read(talk, tmp_path, advance=done.append)
+    motion, losses = lips_refined(talk, tmp_path, advance=done.append)
     assert sum(done) == FRAMES
     for name in ("expression", "jaw", "residual"):
         np.testing.assert_array_equal(getattr(motion, name), getattr(read[0], name))
@@ -102,7 +102,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(talk, read, tmp_path):
 
 def test_frames_without_the_face_say_nothing(talk, tmp_path):
     hidden = (2, 3)
-    motion, losses = lips_read(talk, tmp_path, timeline_of(FRAMES, hidden=hidden))
+    motion, losses = lips_refined(talk, tmp_path, timeline_of(FRAMES, hidden=hidden))
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(losses.before)), hidden)
     np.testing.assert_array_equal(motion.residual[list(hidden)], 0.03)
     assert np.isfinite(motion.expression).all()
@@ -110,7 +110,7 @@ def test_frames_without_the_face_say_nothing(talk, tmp_path):
 
 def test_a_clip_of_two_frames(talk, tmp_path):
     model, part, stored, fitted = talk
-    _, losses = lips_read((model, part, stored, fitted[:2]), tmp_path, timeline_of(2))
+    _, losses = lips_refined((model, part, stored, fitted[:2]), tmp_path, timeline_of(2))
     assert losses.after.shape == (2,)
     assert losses.after.mean() <= losses.before.mean()
 
@@ -119,6 +119,6 @@ def test_a_mouth_outside_of_the_picture_says_nothing(talk, tmp_path):
     model, part, stored, fitted = talk
     low = GivenFaces(stored.points + np.array([0, 70, 0]), stored.frames)
     assert (low.points[:, [13, 14], 1] > SIDE).all()
-    motion, losses = lips_read((model, part, low, fitted), tmp_path)
+    motion, losses = lips_refined((model, part, low, fitted), tmp_path)
     assert np.isnan(losses.before).all()
     np.testing.assert_array_equal(motion.expression, fitted)

@@ -78,7 +78,7 @@ def test_expression_and_jaw_come_from_spectre_and_the_pose_from_landmarks(files,
 def test_a_stopped_run_goes_on_to_the_same_bits(files, tmp_path, monkeypatch):
     """In the middle of SPECTRE's chunks, then in the middle of the lips'."""
     monkeypatch.setattr(visual_lips, "STEPS", 2)
-    for stage in (clip_lips.read_lips, clip_spectre.foretell_expressions):
+    for stage in (clip_lips.refine_lips, clip_spectre.foretell_expressions):
         monkeypatch.setitem(stage.__kwdefaults__, "chunk", 3)
     options = {"head": files[0], "expression": "spectre", "lip_loss": "visual", "overlay": False, "formats": ("ply",)}
     face3d.track(files[1], out=tmp_path / "whole", **options)
