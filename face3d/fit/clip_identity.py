@@ -227,7 +227,10 @@ def solve_clip(
     lips = with_lips(model, observations, describe_fit(model, solved, observations))
     if lips is None:
         return solved, observations
-    solved = solve_landmarks(model, lips.observations, options, response=doubted, problem_of=lips.problem)
+    # The cameras that the lips are seen with have the focal length that was found.
+    found = solved.solution.state
+    begin = replace(found, views=tuple(replace(view, log_focal=0.0) for view in found.views))
+    solved = solve_landmarks(model, lips.observations, options, response=doubted, problem_of=lips.problem, begin=begin)
     return solved, lips.observations
 
 

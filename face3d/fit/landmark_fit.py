@@ -155,8 +155,12 @@ def solve_landmarks(
     *,
     response: DetectorResponse | None = None,
     problem_of: Callable[..., LandmarkProblem] = LandmarkProblem,
+    begin: FitState | None = None,
 ) -> SolvedLandmarks:
-    """`fit_landmarks` up to the solver's rest; `problem_of` says what its views share, the rest is the same."""
+    """`fit_landmarks` up to the solver's rest.
+
+    `problem_of` says what its views share, `begin` where to begin instead of at the mean head; the rest is the same.
+    """
     if not observations:
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
@@ -196,8 +200,8 @@ def solve_landmarks(
         # Distances that the user typed change a held identity before the fit, so that pose and camera follow them.
         mean = hold_exactly(model, problem.points, problem.prior.mean, typed, np.linalg.inv(problem.prior.precision))
         problem.prior = replace(problem.prior, mean=mean)
-    start = FitState(problem.prior.mean, tuple(states))
-    free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
+    begin = begin or FitState(problem.prior.mean, tuple(states))
+    free = minimize(problem, begin, max_iterations=options.max_iterations, tolerance=options.tolerance)
     if problem.prior.held and isinstance(known, KnownIdentity):
         return _state_size(model, problem, free, known, typed)
     return _fix_size(model, problem, free, observations, options)
