@@ -245,6 +245,7 @@ class MotionFitter:
         curves: Float[ndarray, " C"] | None = None,
         shot: int = 1,
         confidence: Float[ndarray, " N"] | None = None,
+        lips: Float[ndarray, "R 2"] | None = None,
         start: MotionState | None = None,
     ) -> Motion:
         """Fit one frame as it comes in, with no lag: `fit` of one frame. None for points: the face is not seen.
@@ -261,6 +262,7 @@ class MotionFitter:
             valid=np.array([seen]),
             shots=np.array([shot]),
             confidence=None if confidence is None else confidence[None],
+            lips=None if lips is None else lips[None],
             start=start,
         )
 
