@@ -290,6 +290,7 @@ class MotionFitter:
         curves: Float[ndarray, " C"] | None = None,
         shot: int = 1,
         confidence: Float[ndarray, " N"] | None = None,
+        lips: Float[ndarray, "R 2"] | None = None,
         irises: Float[ndarray, "2 4"] | None = None,
         start: MotionState | None = None,
     ) -> Motion:
@@ -307,6 +308,7 @@ class MotionFitter:
             valid=np.array([seen]),
             shots=np.array([shot]),
             confidence=None if confidence is None else confidence[None],
+            lips=None if lips is None else lips[None],
             irises=None if irises is None else irises[None],
             start=start,
         )

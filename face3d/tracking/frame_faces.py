@@ -32,7 +32,7 @@ class FaceFinding:
         open_detector: gives a new detector.
         max_faces: keep only so many faces of a frame, the largest.
         crops: cut faces out, for networks that see who they are.
-        lips: read the contours of the lips as well.
+        lips: read the contours of the lips.
     """
 
     open_detector: Callable[[], Detector]

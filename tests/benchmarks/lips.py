@@ -120,8 +120,8 @@ def main() -> None:
                 values = measure(model, clip, identity, motion)
                 found.setdefault((whose, kind), []).append(values)
                 print(f"{seed:5d} {whose:>6} {kind:>10}  " + " ".join(f"{v:9.3f}" for v in values), flush=True)
-    for (whose, kind), values in found.items():
-        print(f" mean {whose:>6} {kind:>10}  " + " ".join(f"{v:9.3f}" for v in np.mean(values, axis=0)))
+    for (whose, kind), of_clips in found.items():
+        print(f" mean {whose:>6} {kind:>10}  " + " ".join(f"{v:9.3f}" for v in np.mean(of_clips, axis=0)))
     for whose in ("found", "true"):
         ratio = np.mean(found[whose, "geometric"], axis=0) / np.mean(found[whose, "none"], axis=0)
         told = ", ".join(f"{name} {value:.2f}" for name, value in zip(NAMES[:4], ratio[:4], strict=True))

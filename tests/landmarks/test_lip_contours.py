@@ -28,7 +28,13 @@ from tests.fit.talking_clips import TalkingClip
 from tests.tracking.rendered_clips import plain_light, rendered_clip
 
 SIDE = 480
-MOUTHS = ({}, {"jawOpen": 0.12}, {"jawOpen": 0.45}, {"mouthPucker": 0.6, "jawOpen": 0.1}, {"mouthSmileLeft": 0.5})
+MOUTHS: tuple[dict[str, float], ...] = (
+    {},
+    {"jawOpen": 0.12},
+    {"jawOpen": 0.45},
+    {"mouthPucker": 0.6, "jawOpen": 0.1},
+    {"mouthSmileLeft": 0.5},
+)
 """Expressions of the heads that are drawn."""
 
 
