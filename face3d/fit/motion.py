@@ -185,7 +185,7 @@ class MotionFitter:
             if bounds is None
             else bounds.cpu().numpy().astype(float),
             turning=turning,
-            gaze=GazeEvidence(self._surface, intrinsics, turning, names),
+            gaze=GazeEvidence(self._surface, intrinsics, turning, names, self._curves is not None),
         )
 
     @property

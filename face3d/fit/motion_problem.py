@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -121,6 +121,11 @@ class MotionProblem:
         size = self.evidence.size
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
+        if seen.irises is not None and len(used):
+            begun = self.gaze.begin(frames[used + first], seen.irises[used])
+            turns = frames.turns.copy()
+            turns[used + first] = begun.turns
+            frames = replace(frames, turns=turns)
         for number in range(iterations):
             hessian, gradient = np.zeros((len(times), size, size)), np.zeros((len(times), size))
             np.einsum("tdd->td", hessian)[:] = WEAKEST / self.prior.rate**2
@@ -138,7 +143,7 @@ class MotionProblem:
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
             if seen.irises is not None:
-                equations = self.gaze.linearize(here, seen.irises[used], seen.expression[used])
+                equations = self.gaze.linearize(here, seen.irises[used], seen.expression[used], robust=number > 0)
                 hessian[used + first] += weight[:, :, None] * equations.hessian
                 gradient[used + first] += weight * equations.gradient
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, first + keep - 1)
