@@ -46,7 +46,7 @@ LEAST_SEEN, LEAST_SIDE = 8.0, 2.0
 """Rows, twelve to a radius, that must show the rim, both sides together, and the side that shows less of it. With fewer
 the lids are nearly closed, or it is something else."""
 
-STRAIGHT = 3.0
+STRAIGHT = 2.5
 """Rows' standard deviations by which the height is unknown where edges are straight: those of something else."""
 
 SURELY_SEEN = 13.0

@@ -18,7 +18,7 @@ CELLS = 12
 """Along a radius of the iris."""
 
 PICTURE = (37, 69)
-"""Rows and columns: the opening of the lids, which is nearly five radii wide, where landmarks of it are somewhat off."""
+"""Rows and columns: the opening of the lids, nearly five radii wide, where landmarks of it are somewhat off."""
 
 FOUND = 8
 """What is told of an eye: the iris's x, y and radius; variances of x and y if a row of its rim had variance 1; how many
