@@ -36,6 +36,9 @@ SMALLEST = 2.5
 NARROWEST = 0.5
 """Width of an iris against its height below which an eye is turned away."""
 
+CLOSED = 0.6
+"""The detector's eyeBlink from which lids are closed, whatever lashes look like."""
+
 FEWEST_INSIDE = 0.9
 """Share of the eyes' pictures that must lie inside the frame."""
 
@@ -107,7 +110,9 @@ def read_irises(image: UInt8[ndarray, "H W 3"], face: FaceLandmarks) -> Float[nd
         return UNREAD
     centres = origins + cell * (found[:, :1] * along + found[:, 1:2] * down)
     reading = np.concatenate([centres, _certainty(found, squeeze, pictures.max(axis=(1, 2))) / cell], axis=1)
-    reading[reading[:, 2] == 0] = 0.0
+    curves = face.blendshapes or {}
+    closed = [curves.get(name, 0.0) > CLOSED for name in ("eyeBlinkLeft", "eyeBlinkRight")]
+    reading[(reading[:, 2] == 0) | closed] = 0.0
     return reading.astype(np.float32)
 
 

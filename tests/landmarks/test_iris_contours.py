@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -129,6 +131,14 @@ def test_closed_lids_and_dark_glasses_show_no_iris(seed: int) -> None:
     for hidden in ({"opening": 0.0}, {"opening": 0.15}, {"glasses": True}):
         image, face, _ = drawn_eyes(9.0, (0.1, 0.0), seed=seed, **hidden)
         np.testing.assert_array_equal(read_irises(image, face), UNREAD)
+
+
+def test_an_eye_that_the_detector_calls_closed_is_not_read() -> None:
+    image, face, _ = drawn_eyes(9.0, (0.0, 0.0))
+    reading = read_irises(image, replace(face, blendshapes={"eyeBlinkLeft": 0.8, "eyeBlinkRight": 0.1}))
+    assert reading is not None
+    np.testing.assert_array_equal(reading[0], UNREAD[0])
+    assert (reading[1] > 0).all()
 
 
 def test_small_or_hidden_eyes_are_not_read() -> None:

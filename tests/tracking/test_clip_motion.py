@@ -32,8 +32,9 @@ class SummingFitter:
     def __init__(self):
         self.calls = []
 
-    def fit(self, times, points, *, curves, valid, shots, confidence, start, keep):
+    def fit(self, times, points, *, curves, valid, shots, confidence, irises, start, keep):
         assert curves is None
+        assert irises is None
         assert len(times) == len(points) == len(valid) == len(shots) == len(confidence)
         self.calls.append((round(times[0] * 25), len(times), keep))
         before = 0.0 if start is None else float(start.expression[0])
