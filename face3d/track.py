@@ -31,6 +31,7 @@ from face3d.export.mesh import Unit
 from face3d.export.result_folder import PARTIAL, ResultFolders, ResultNames, remove_left_over
 from face3d.expression.arkit import arkit_curves
 from face3d.fit import FitOptions
+from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.motion import MotionFitter, MotionOptions
 from face3d.head import HeadModel, load_head
 from face3d.identity.person import IdentitySource, check_identity, open_identity
@@ -39,7 +40,8 @@ from face3d.landmarks import DetectorName, detector_assets, open_detector
 from face3d.media.video import VideoSource
 from face3d.progress import bar
 from face3d.recognition import recognition_at_hand
-from face3d.result_files import MESH_FORMATS
+from face3d.render.portrait import HeadAppearance, model_appearance
+from face3d.result_files import MESH_FORMATS, vertices_of
 from face3d.track_files import FrameMeshes, write_track
 from face3d.track_result import Track
 from face3d.tracking.clip_camera import check_intrinsics, clip_camera
@@ -195,7 +197,7 @@ def track(
         clip = _Clip(part, model, faces, uses, motion, seconds, warnings)
         tracks = _fit_people(work, clip, heads, progress=progress)
         if folders is None:
-            return tracks
+            return [one for one, _ in tracks]
         write = partial(
             write_track,
             formats=tuple(formats),
@@ -204,7 +206,7 @@ def track(
             per_frame_meshes=per_frame_meshes,
             people=len(tracks),
         )
-        return [_written(one, part if overlay else None, folders, write) for one in tracks]
+        return [_written(one, part if overlay else None, folders, partial(write, look=look)) for one, look in tracks]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,20 +224,21 @@ class _Clip:
 
 def _fit_people(
     work: WorkFolder, clip: _Clip, people: Sequence[tuple[PersonTimeline, ClipHead]], *, progress: bool
-) -> list[Track]:
-    """Fit every person's motion."""
+) -> list[tuple[Track, HeadAppearance]]:
+    """Fit every person's motion; what each looks like is found beside."""
     names = ResultNames()
     tracks = []
     with bar(progress, "fitting heads", sum(len(person.rows) for person, _ in people)) as advance:
         for number, (person, head) in enumerate(people, start=1):
             name = names.claim(clip.part.stem, number if len(people) > 1 else None)
-            tracks.append(replace(_fit_person(work, clip, person, head, number, advance), name=name))
+            fitted, look = _fit_person(work, clip, person, head, number, advance)
+            tracks.append((replace(fitted, name=name), look))
     return tracks
 
 
 def _fit_person(
     work: WorkFolder, clip: _Clip, person: PersonTimeline, head: ClipHead, number: int, advance: Callable[[int], None]
-) -> Track:
+) -> tuple[Track, HeadAppearance]:
     started = time.perf_counter()
     model, example = clip.model, clip.faces.stored.face(int(person.rows[0]))[0]
     fitter = MotionFitter(
@@ -247,13 +250,15 @@ def _fit_person(
         errors=head.errors,
         options=clip.options,
     )
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-measure") as beside:
+    # Held from before the thread begins: BLAS must not change its threads while another thread is in it.
+    with one_blas_thread(), ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-measure") as beside:
         measuring = beside.submit(measured, model, head.identity, head.identity_covariance)
+        looking = beside.submit(_look_of, model, head.identity)
         motion = fit_motion(work, clip.faces.stored, person, number, fitter, advance=advance)
         fitted = time.perf_counter()
-        measurements = measuring.result()
+        measurements, look = measuring.result(), looking.result()
     seconds = {**clip.seconds, "motion": fitted - started, "measure": time.perf_counter() - fitted}
-    return Track(
+    track = Track(
         name=clip.part.stem,
         source=str(clip.part.source),
         person=number,
@@ -285,6 +290,11 @@ def _fit_person(
         timings={**seconds, "frames_per_second": len(clip.faces.stored.frames) / sum(seconds.values())},
         warnings=(*clip.warnings, *head.warnings),
     )
+    return track, look
+
+
+def _look_of(model: HeadModel, identity: Float[np.ndarray, " I"]) -> HeadAppearance:
+    return model_appearance(model, vertices_of(model(identity=identity)))
 
 
 def _written(result: Track, overlaid: ClipPart | None, folders: ResultFolders, write: Callable[..., None]) -> Track:

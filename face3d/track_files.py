@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from face3d.errors import ArgumentError, OutputError
 from face3d.export.gltf_animation import export_gltf_animation
@@ -27,6 +29,7 @@ from face3d.render.video_overlay import HeadPainter
 from face3d.report.track_curves import curves_picture
 from face3d.report.track_page import track_page
 from face3d.result_files import MESH_FORMATS, head_mesh, vertices_of, write_json
+from face3d.threads import processors
 from face3d.track_result import Track
 
 __all__ = ["FrameMeshes", "write_overlay", "write_track"]
@@ -35,6 +38,9 @@ FrameMeshes: TypeAlias = Literal["obj", "ply"]
 
 HEADS_AT_ONCE = 32
 """Frames that are posed in one go: the expressions' sum is a matrix product that pays with several rows."""
+
+MOST_DRAWERS = 4
+"""Threads that draw at once, each into a frame of its own."""
 
 OPACITY, GAP_OPACITY = 0.6, 0.25
 """Of the head drawn over a frame, and over one that does not show the face itself."""
@@ -46,6 +52,7 @@ def write_track(
     *,
     formats: tuple[str, ...] = ("obj", "ply", "glb"),
     unit: Unit = "m",
+    look: HeadAppearance | None = None,
     video: VideoSource | VideoReader | None = None,
     side_by_side: bool = False,
     per_frame_meshes: FrameMeshes | None = None,
@@ -62,6 +69,7 @@ def write_track(
     Args:
         formats: of the neutral mesh, names in `MESH_FORMATS`.
         unit: "m" or "mm", for formats that do not fix it.
+        look: colours of the head; by default those of its model's regions.
         video: what was tracked, to be drawn over: a path, or a reader opened on the part that was tracked. None for no
             overlay.mp4, as for a camera.
         side_by_side: put the plain frame left of the drawn one.
@@ -79,9 +87,9 @@ def write_track(
     if per_frame_meshes is not None and per_frame_meshes not in known:
         raise ArgumentError(f"meshes of frames are {' or '.join(known)}, not {per_frame_meshes}")
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-curves") as beside:
-        picture = beside.submit(curves_picture, track)
+        picture = beside.submit(lambda: _write(folder / "curves.png", curves_picture(track)))
         neutral = head_mesh(track.model, track.neutral())
-        look = model_appearance(track.model, neutral.vertices)
+        look = look or model_appearance(track.model, neutral.vertices)
         write_track_npz(folder / "track.npz", track.arrays(), track.model.expression_names)
         for name in formats:
             _write(folder / f"head_neutral.{name}", MESH_FORMATS[name](neutral, unit))
@@ -89,21 +97,23 @@ def write_track(
         animated = export_gltf_animation(coloured, track.model, track.motion(), intrinsics=track.intrinsics)
         _write(folder / "head.glb", animated)
         del animated
-        _write(folder / "curves.png", picture.result())
-    _write_live_link(track, folder / "arkit.csv")
-    measurements = {name: asdict(measurement) for name, measurement in track.measurements.items()}
-    write_json(folder / "measurements.json", measurements)
-    if per_frame_meshes is not None:
-        _write_frame_meshes(track, folder / "meshes", per_frame_meshes, unit)
-    overlay_start = None
-    if video is not None:
-        with contextlib.ExitStack() as opened:
-            reader = video if isinstance(video, VideoReader) else opened.enter_context(open_video(video))
-            overlay_start = write_overlay(track, reader, folder / "overlay.mp4", look=look, side_by_side=side_by_side)
-    write_json(folder / "track.json", track.summary(people=people))
-    if report:
-        page = track_page(track, coloured, look, folder, overlay_start=overlay_start, side_by_side=side_by_side)
-        _write(folder / "report.html", page.encode())
+        _write_live_link(track, folder / "arkit.csv")
+        measurements = {name: asdict(measurement) for name, measurement in track.measurements.items()}
+        write_json(folder / "measurements.json", measurements)
+        if per_frame_meshes is not None:
+            _write_frame_meshes(track, folder / "meshes", per_frame_meshes, unit)
+        overlay_start = None
+        if video is not None:
+            with contextlib.ExitStack() as opened:
+                reader = video if isinstance(video, VideoReader) else opened.enter_context(open_video(video))
+                path = folder / "overlay.mp4"
+                overlay_start = write_overlay(track, reader, path, look=look, side_by_side=side_by_side)
+        write_json(folder / "track.json", track.summary(people=people))
+        # The page lists the files beside it.
+        picture.result()
+        if report:
+            page = track_page(track, coloured, look, folder, overlay_start=overlay_start, side_by_side=side_by_side)
+            _write(folder / "report.html", page.encode())
 
 
 def write_overlay(
@@ -132,44 +142,71 @@ def write_overlay(
         OutputError: the disk is full.
     """
     look = look or model_appearance(track.model, vertices_of(track.neutral()))
-    painter = HeadPainter(track.model.triangles.cpu().numpy(), look)
-    heads = _heads(track)
-    head = next(heads, None)
     sound = Path(video.info.name)
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
-        for frame in video:
+        frames = stack.enter_context(contextlib.closing(_drawn_frames(track, video, look, side_by_side=side_by_side)))
+        for pixels, time in frames:
             if writer is None:
-                height, width = frame.pixels.shape[:2]
                 writer = stack.enter_context(
                     VideoWriter(
                         path,
-                        (width * (1 + side_by_side), height),
+                        (pixels.shape[1], pixels.shape[0]),
                         frame_rate=track.frame_rate,
                         sound_from=sound if sound.is_file() else None,
                     )
                 )
-            while head is not None and track.frames[head[0]] < frame.index:
-                head = next(heads, None)
-            drawn = frame.pixels
-            if head is not None and track.frames[head[0]] == frame.index:
-                drawn = drawn.copy() if side_by_side else np.require(drawn, requirements="W")
-                opacity = OPACITY if track.valid[head[0]] else GAP_OPACITY
-                painter.draw(drawn, head[1], track.intrinsics.matrix, opacity=opacity)
-            writer.write(np.concatenate((frame.pixels, drawn), axis=1) if side_by_side else drawn, frame.time)
+            writer.write(pixels, time)
         start = None if writer is None else writer.start
     if start is None:
         raise OutputError(f"{path}: {video.info.name} gave no frame to draw over")
     return start
 
 
+def _drawn_frames(
+    track: Track, video: VideoReader, look: HeadAppearance, *, side_by_side: bool
+) -> Generator[tuple[UInt8[np.ndarray, "H W 3"], float], None, None]:
+    """The frames of a video with the head in them and their times, in order; threads draw some frames at once."""
+    threads = min(processors(), MOST_DRAWERS)
+    triangles = track.model.triangles.cpu().numpy()
+    painters: SimpleQueue[HeadPainter] = SimpleQueue()
+    for _ in range(threads):
+        painters.put(HeadPainter(triangles, look))
+
+    def drawn(
+        pixels: UInt8[np.ndarray, "H W 3"], row: int, vertices: Float[np.ndarray, "V 3"] | None
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        over = pixels
+        if vertices is not None:
+            over = pixels.copy() if side_by_side else np.require(pixels, requirements="W")
+            painter = painters.get()
+            painter.draw(over, vertices, track.intrinsics.matrix, opacity=OPACITY if track.valid[row] else GAP_OPACITY)
+            painters.put(painter)
+        return np.concatenate((pixels, over), axis=1) if side_by_side else over
+
+    heads = _heads(track)
+    row, vertices = next(heads)
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="face3d-draw") as pool:
+        waiting: deque[tuple[Future[UInt8[np.ndarray, "H W 3"]], float]] = deque()
+        for frame in video:
+            while track.frames[row] < frame.index and (following := next(heads, None)) is not None:
+                row, vertices = following
+            here = vertices if track.frames[row] == frame.index else None
+            waiting.append((pool.submit(drawn, frame.pixels, row, here), frame.time))
+            if len(waiting) > threads:
+                done, time = waiting.popleft()
+                yield done.result(), time
+        for done, time in waiting:
+            yield done.result(), time
+
+
 def _heads(track: Track) -> Iterator[tuple[int, Float[np.ndarray, "V 3"]]]:
     """Number and vertices in the camera's frame of one frame of the track after the other."""
     for first in range(0, len(track.frames), HEADS_AT_ONCE):
-        posed = track.posed(first, first + HEADS_AT_ONCE)
-        for row in range(len(posed.vertices)):
+        vertices = track.posed(first, first + HEADS_AT_ONCE).vertices.detach().cpu().numpy()
+        for row in range(len(vertices)):
             pose = track.camera_from_head[first + row]
-            yield first + row, vertices_of(posed, row) @ pose[:3, :3].T + pose[:3, 3]
+            yield first + row, vertices[row] @ pose[:3, :3].T + pose[:3, 3]
 
 
 def _write(path: Path, content: bytes) -> None:

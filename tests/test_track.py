@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,13 +21,13 @@ from face3d.tracking import find_faces
 from face3d.tracking.segments import Segments
 from tests.media.clips import write_clip
 
-SEGMENTS = partial(Segments, length=8, warm_up=4)
+SEGMENTS = Segments(length=8, warm_up=4)
 
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch):
     """Clips of a few frames have several segments."""
-    monkeypatch.setattr(find_faces, "Segments", SEGMENTS)
+    monkeypatch.setattr(find_faces, "segments_of_clip", lambda frames: SEGMENTS)
 
 
 def nodding(count: int, *, start: int = 0):
@@ -48,7 +47,7 @@ def clip(tmp_path_factory):
 def whole(clip, tmp_path_factory):
     """The clip tracked in one go."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(find_faces, "Segments", SEGMENTS)
+        patch.setattr(find_faces, "segments_of_clip", lambda frames: SEGMENTS)
         (result,) = face3d.track(clip, out=tmp_path_factory.mktemp("whole"), overlay=False, formats=("ply",))
     return result
 
@@ -112,7 +111,7 @@ from functools import partial
 import face3d
 from face3d.tracking import find_faces
 from face3d.tracking.segments import Segments
-find_faces.Segments = partial(Segments, length=8, warm_up=4)
+find_faces.segments_of_clip = lambda frames: Segments(length=8, warm_up=4)
 face3d.track(sys.argv[1], out=sys.argv[2], overlay=False, formats=("ply",))
 """
 

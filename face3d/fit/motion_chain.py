@@ -52,35 +52,40 @@ def solve_chain(
     """
     count, size = gradient.shape
     known %= count
-    diagonal = np.arange(size)
     inverses = np.empty((count, size, size))
     forward = np.empty((count, size))
     step = np.empty((count, size))
     information = np.empty((size, size))
     knowledge = np.empty(size)
+    free = ties * ~held[:-1]
+    pull = ties * apart
+    holds = np.any(held, axis=1).tolist()
     for t in range(count):
         here = hessian[t].copy()
+        diagonal = here.reshape(-1)[:: size + 1]
         slope = gradient[t].copy()
         if t:
-            free = ties[t - 1] * ~held[t - 1]
-            here[diagonal, diagonal] += ties[t - 1]
-            here -= free[:, None] * inverses[t - 1] * free
-            slope += ties[t - 1] * apart[t - 1] + free * forward[t - 1]
+            between = inverses[t - 1] * free[t - 1]
+            between *= free[t - 1][:, None]
+            here -= between
+            diagonal += ties[t - 1]
+            slope += pull[t - 1] + free[t - 1] * forward[t - 1]
         if t == known:
             information[:], knowledge[:] = here, slope
         if t < count - 1:
-            here[diagonal, diagonal] += ties[t]
-            slope -= ties[t] * apart[t]
-        fixed = held[t]
-        here[fixed] = 0
-        here[:, fixed] = 0
-        here[diagonal[fixed], diagonal[fixed]] = 1
-        slope[fixed] = 0
+            diagonal += ties[t]
+            slope -= pull[t]
+        if holds[t]:
+            fixed = held[t]
+            here[fixed] = 0
+            here[:, fixed] = 0
+            diagonal[fixed] = 1
+            slope[fixed] = 0
         inverses[t] = _inverse(here)
         forward[t] = inverses[t] @ slope
     step[-1] = -forward[-1]
     for t in range(count - 2, -1, -1):
-        step[t] = inverses[t] @ (ties[t] * step[t + 1] * ~held[t]) - forward[t]
+        step[t] = inverses[t] @ (free[t] * step[t + 1]) - forward[t]
     return ChainSolution(step, information, knowledge)
 
 
@@ -97,5 +102,5 @@ def _inverse(matrix: Float[ndarray, "D D"]) -> Float[ndarray, "D D"]:
     # The factor's other triangle is zero, and stays so.
     inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
     full: Float[ndarray, "D D"] = inverse + inverse.T
-    np.einsum("dd->d", full)[:] *= 0.5
+    full.reshape(-1)[:: size + 1] *= 0.5
     return full

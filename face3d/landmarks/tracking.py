@@ -24,7 +24,7 @@ from face3d.landmarks.recognition import FaceMemory, OpenRecognition, Recognitio
 from face3d.landmarks.search import covered_part
 from face3d.landmarks.topologies import convert_points
 
-__all__ = ["PersonTracker"]
+__all__ = ["FaceSight", "PersonTracker", "sights_of"]
 
 BRIEF_SECONDS = 0.6
 """A face not seen for so long is still expected near where it was."""
@@ -51,15 +51,41 @@ _REFUSED = 1e6
 
 
 @dataclass(slots=True, eq=False)
-class _Sight:
-    """A face in the newest frame; crowded when another is drawn over it, or it over another."""
+class FaceSight:
+    """What is known of a face in a frame when its person is asked for; the frame itself is needed no more.
+
+    Attributes:
+        points: in the image.
+        look: as `face_look` gives it.
+        crowded: whether another is drawn over it, or it over another.
+        crop: as ArcFace is shown it, where that was asked for.
+        features: made of the crop once they are needed.
+    """
 
     points: Float[np.ndarray, "N 2"]
-    points5: Float[np.ndarray, "5 2"]
     look: Float[np.ndarray, "24 24 3"]
     crowded: bool
     crop: UInt8[np.ndarray, "112 112 3"] | None = None
     features: Float[np.ndarray, " D"] | None = None
+
+
+def sights_of(
+    image: UInt8[np.ndarray, "H W 3"], faces: Sequence[FaceLandmarks], *, crops: bool = False
+) -> list[FaceSight]:
+    """Look at all faces of a frame.
+
+    Args:
+        image: the frame, RGB.
+        faces: all in it.
+        crops: cut them out too, as a tracker with a `Recognition` needs it.
+    """
+    sights = []
+    for face, crowded in zip(faces, _crowded(faces), strict=True):
+        points = face.points[:, :2]
+        points5 = convert_points(points, face.topology, "arcface_5")
+        crop = arcface_crop(image, points5) if crops else None
+        sights.append(FaceSight(points, face_look(image, points5), crowded, crop))
+    return sights
 
 
 @dataclass(slots=True, eq=False)
@@ -110,7 +136,6 @@ class PersonTracker:
         self._shot = 0
         self._count = 0
         self._time = -np.inf
-        self._image: UInt8[np.ndarray, "H W 3"] = np.zeros((0, 0, 3), np.uint8)
         self._open = recognition
         self._opened: Recognition | None = None
 
@@ -177,21 +202,23 @@ class PersonTracker:
             "compared": np.array([person.compared for person in people], dtype=np.int64),
         }
 
+    @property
+    def needs_crops(self) -> bool:
+        """Whether the sights must come with crops."""
+        return self._open is not None
+
     def start_shot(self) -> None:
         """The next frame begins another shot: nobody is expected where they were."""
         self._shot += 1
 
-    def number(self, image: UInt8[np.ndarray, "H W 3"], faces: Sequence[FaceLandmarks], time: float) -> list[int]:
+    def number(self, sights: Sequence[FaceSight], time: float) -> list[int]:
         """The person of each face of the next frame; no number twice.
 
         Args:
-            image: the frame, RGB.
-            faces: all in it.
+            sights: all in it.
             time: seconds, greater than before.
         """
-        self._image = image
-        sights = [_sight(image, face, close) for face, close in zip(faces, _crowded(faces), strict=True)]
-        numbers = [0] * len(faces)
+        numbers = [0] * len(sights)
         nearby = [person for person in self._people if self._is_expected(person, time)]
         self._assign(nearby, sights, time, numbers, remembered=False)
         rest = [person for person in self._people if person.number not in numbers]
@@ -203,7 +230,7 @@ class PersonTracker:
         self._time = time
         return numbers
 
-    def _meet(self, sight: _Sight, time: float) -> int:
+    def _meet(self, sight: FaceSight, time: float) -> int:
         """The number of a newcomer."""
         self._count += 1
         person = _Person(
@@ -262,7 +289,7 @@ class PersonTracker:
         return person.shot == self._shot and time - person.time <= BRIEF_SECONDS
 
     def _assign(
-        self, people: list[_Person], sights: list[_Sight], time: float, numbers: list[int], *, remembered: bool
+        self, people: list[_Person], sights: Sequence[FaceSight], time: float, numbers: list[int], *, remembered: bool
     ) -> None:
         free = [index for index, number in enumerate(numbers) if not number]
         if not people or not free:
@@ -284,7 +311,7 @@ class PersonTracker:
         costs: Float[np.ndarray, "P S"],
         doubtful: Bool[np.ndarray, "P S"],
         people: list[_Person],
-        sights: list[_Sight],
+        sights: list[FaceSight],
     ) -> list[tuple[int, int]]:
         """The assignment of least cost; of the doubtful pairs in it none whose features speak of two people."""
         while True:
@@ -296,7 +323,7 @@ class PersonTracker:
             for pair in wrong:
                 costs[pair] = _REFUSED
 
-    def _see(self, person: _Person, sight: _Sight, time: float) -> None:
+    def _see(self, person: _Person, sight: FaceSight, time: float) -> None:
         if self._is_expected(person, time) and time > person.time and sight.points.shape == person.points.shape:
             velocity = (sight.points - person.points).mean(axis=0) / (time - person.time)
             person.velocity = (person.velocity + velocity) / 2
@@ -309,11 +336,12 @@ class PersonTracker:
             person.gallery.add(sight.look)
             self._remember(person, sight, time)
 
-    def _remember(self, person: _Person, sight: _Sight, time: float) -> None:
+    def _remember(self, person: _Person, sight: FaceSight, time: float) -> None:
         if self._open is not None and not sight.crowded and person.memory.wants_crop(time):
-            person.memory.add(self._crop(sight), time, sight.features)
+            assert sight.crop is not None
+            person.memory.add(sight.crop, time, sight.features)
 
-    def _expected_cost(self, person: _Person, sight: _Sight, time: float) -> tuple[float, bool]:
+    def _expected_cost(self, person: _Person, sight: FaceSight, time: float) -> tuple[float, bool]:
         """Cost of a face being a person who was seen a moment ago, in place, shape and look; and if that is doubtful.
 
         It is where they had been lost or in a crowd, or suddenly look different.
@@ -332,7 +360,7 @@ class PersonTracker:
         doubtful = likeness > (CERTAINLY_SAME if person.uncertain or person.time < self._time else SAME_PERSON)
         return place + SHAPE_WEIGHT * shape + min(likeness, DIFFERENT_PERSON), doubtful
 
-    def _remembered_cost(self, person: _Person, sight: _Sight) -> float:
+    def _remembered_cost(self, person: _Person, sight: FaceSight) -> float:
         distance = person.gallery.distance(sight.look)
         alike = self._similarity(person, sight) if distance > CERTAINLY_SAME else None
         if alike is not None and alike >= self._recognition().same:
@@ -340,17 +368,18 @@ class PersonTracker:
         differ = alike is not None and alike < self._recognition().different
         return distance if distance < SAME_PERSON and not differ else _REFUSED
 
-    def _differ(self, person: _Person, sight: _Sight) -> bool:
+    def _differ(self, person: _Person, sight: FaceSight) -> bool:
         alike = self._similarity(person, sight)
         return alike is not None and alike < self._recognition().different
 
-    def _similarity(self, person: _Person, sight: _Sight) -> float | None:
+    def _similarity(self, person: _Person, sight: FaceSight) -> float | None:
         """Of a face to a person by features; None where nothing can be said."""
         if self._open is None or sight.crowded:
             return None
         recognition = self._recognition()
         if sight.features is None:
-            sight.features = recognition.encode(self._crop(sight)[None])[0]
+            assert sight.crop is not None
+            sight.features = recognition.encode(sight.crop[None])[0]
         return person.memory.similarity(sight.features, recognition)
 
     def _recognition(self) -> Recognition:
@@ -358,17 +387,6 @@ class PersonTracker:
         if self._opened is None:
             self._opened = self._open()
         return self._opened
-
-    def _crop(self, sight: _Sight) -> UInt8[np.ndarray, "112 112 3"]:
-        if sight.crop is None:
-            sight.crop = arcface_crop(self._image, sight.points5)
-        return sight.crop
-
-
-def _sight(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks, crowded: bool) -> _Sight:
-    points = face.points[:, :2]
-    points5 = convert_points(points, face.topology, "arcface_5")
-    return _Sight(points, points5, face_look(image, points5), crowded)
 
 
 def _crowded(faces: Sequence[FaceLandmarks]) -> list[bool]:

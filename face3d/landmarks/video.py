@@ -15,7 +15,7 @@ from face3d.landmarks.detector import Detector, FaceLandmarks, Sighting, Topolog
 from face3d.landmarks.recognition import OpenRecognition
 from face3d.landmarks.smoothing import OneEuro, smooth_track
 from face3d.landmarks.topologies import index_map
-from face3d.landmarks.tracking import PersonTracker
+from face3d.landmarks.tracking import PersonTracker, sights_of
 from face3d.media.shot_cuts import ShotCuts
 from face3d.media.video import VideoFrame
 
@@ -129,7 +129,7 @@ def number_faces(
         if number != last_shot:
             people.start_shot()
             last_shot = number
-        persons = people.number(frame.pixels, faces, frame.time)
+        persons = people.number(sights_of(frame.pixels, faces, crops=people.needs_crops), frame.time)
         return [NumberedFace(person, number, face) for person, face in zip(persons, faces, strict=True)]
 
     # The detector works on one frame while the faces of the frame before are numbered.

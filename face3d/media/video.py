@@ -10,16 +10,14 @@ time stamps, and is under the LGPL, while another FFmpeg beside it (PyAV's) woul
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import queue
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -32,6 +30,7 @@ from face3d.media.first_bytes import first_bytes
 from face3d.media.image_file import read_image
 from face3d.media.listing import images_in
 from face3d.media.photo import check_size
+from face3d.threads import Ahead
 
 __all__ = ["VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "is_live", "open_video"]
 
@@ -56,8 +55,6 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 _LIVE = re.compile(r"/dev/video\d+$|[a-zA-Z][a-zA-Z0-9+.-]+://")
 """Devices, and addresses, which must come as strings: a `Path` loses one of their slashes."""
-
-_END = object()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,20 +97,11 @@ class VideoReader:
         warnings: what was wrong with it; complete once the iteration has ended.
     """
 
-    def __init__(
-        self, source: _Source, start: float, end: float | None, every: int, frames_per_second: float | None = None
-    ) -> None:
+    def __init__(self, source: _Source, choice: _Choice) -> None:
         self.info = source.info
         self.warnings: list[str] = []
         self._source = source
-        self._stop = threading.Event()
-        self._queue: queue.Queue[Any] = queue.Queue(maxsize=FRAMES_AHEAD)
-        self._thread = threading.Thread(
-            target=self._decode,
-            args=(start, end, every, frames_per_second),
-            name=f"decode {source.info.name}",
-            daemon=True,
-        )
+        self._ahead = Ahead(source.frames(choice, self.warnings), limit=FRAMES_AHEAD, name=f"decode {source.info.name}")
         self._started = False
 
     def __iter__(self) -> Iterator[VideoFrame]:
@@ -125,24 +113,15 @@ class VideoReader:
         if self._started:
             raise ArgumentError(f"{self.info.name}: a video is read once; open it again")
         self._started = True
-        self._thread.start()
+        self._ahead.start()
         try:
-            while (item := self._queue.get()) is not _END:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
+            yield from self._ahead
         finally:
             self.close()
 
     def close(self) -> None:
         """Stop decoding and free the source; safe to call twice."""
-        self._stop.set()
-        if self._thread.is_alive():
-            while self._thread.is_alive():
-                # The decoder may wait for room in the queue.
-                with contextlib.suppress(queue.Empty):
-                    self._queue.get(timeout=0.01)
-            self._thread.join()
+        self._ahead.close()
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -150,30 +129,6 @@ class VideoReader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def _decode(self, start: float, end: float | None, every: int, rate: float | None) -> None:
-        taken = -1
-        try:
-            for frame in self._source.frames(start, end, every, self.warnings):
-                # Counted from the video's first frame, so that a later start takes the same frames.
-                slot = taken + 1 if rate is None else math.floor(frame.time * rate + RATE_TOLERANCE)
-                if slot == taken:
-                    continue
-                taken = slot
-                if not self._put(frame):
-                    return
-            self._put(_END)
-        except BaseException as error:  # handed to the thread that reads
-            self._put(error)
-
-    def _put(self, item: object) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
 
 
 def open_video(
@@ -183,6 +138,7 @@ def open_video(
     end: float | None = None,
     every: int = 1,
     frames_per_second: float | None = None,
+    wanted: Callable[[int], bool] | None = None,
 ) -> VideoReader:
     """Open a video file, a folder of images (in the order of their names, numbers by value) or a camera.
 
@@ -192,6 +148,7 @@ def open_video(
         end: seconds; reading stops at the first frame at or after it.
         every: take every n-th frame, counted from `start`.
         frames_per_second: of a folder of images, 25 by default; of any other video at most so many are taken.
+        wanted: of the frames that these options leave, counted from 0, which to give; the others cost little.
 
     Raises:
         ArgumentError: an option is out of range.
@@ -213,7 +170,7 @@ def open_video(
     else:
         first_bytes(path)
         opened = _Capture(str(source), path)
-    return VideoReader(opened, start, end, every, frames_per_second)
+    return VideoReader(opened, _Choice(start, end, every, frames_per_second, wanted))
 
 
 def is_live(source: VideoSource) -> bool:
@@ -226,12 +183,46 @@ def is_live(source: VideoSource) -> bool:
     return bool(_LIVE.match(text))
 
 
+@dataclass(slots=True)
+class _Choice:
+    """Which frames are given, as `open_video` takes it; told of each frame once, in order."""
+
+    start: float
+    end: float | None
+    every: int
+    frames_per_second: float | None
+    wanted: Callable[[int], bool] | None
+    _passed: int = 0
+    _taken: int = 0
+    _slot: int = -1
+
+    def is_over(self, time: float) -> bool:
+        """Whether the frame at `time` and all after it are too late."""
+        return self.end is not None and time >= self.end
+
+    def takes(self, time: float) -> bool:
+        """Whether to give the frame at `time`."""
+        if time < self.start - 1e-9:
+            return False
+        self._passed += 1
+        if (self._passed - 1) % self.every:
+            return False
+        if self.frames_per_second is not None:
+            # Counted from the video's first frame, so that a later start takes the same frames.
+            slot = math.floor(time * self.frames_per_second + RATE_TOLERANCE)
+            if slot == self._slot:
+                return False
+            self._slot = slot
+        self._taken += 1
+        return self.wanted is None or self.wanted(self._taken - 1)
+
+
 class _Source(Protocol):
     """Where frames come from."""
 
     info: VideoInfo
 
-    def frames(self, start: float, end: float | None, every: int, warnings: list[str]) -> Iterator[VideoFrame]: ...
+    def frames(self, choice: _Choice, warnings: list[str]) -> Iterator[VideoFrame]: ...
 
     def close(self) -> None: ...
 
@@ -257,6 +248,7 @@ class _Capture:
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)) if self._file else 0
         width, height = (int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         check_size(width, height, name)
+        self._newest = np.zeros((height, width, 3), np.uint8)
         self.info = VideoInfo(
             name=name,
             frames_per_second=rate if np.isfinite(rate) and 0 < rate < 10_000 else FOLDER_RATE,
@@ -264,9 +256,9 @@ class _Capture:
             rotation=int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360,
         )
 
-    def frames(self, start: float, end: float | None, every: int, warnings: list[str]) -> Iterator[VideoFrame]:
+    def frames(self, choice: _Choice, warnings: list[str]) -> Iterator[VideoFrame]:
         step = 1 / self.info.frames_per_second
-        index, taken, time = -1, 0, -step
+        index, time = -1, -step
         while self._grab():
             index += 1
             stamp = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
@@ -279,13 +271,10 @@ class _Capture:
             else:
                 stamp -= first
             time = stamp
-            if end is not None and time >= end:
+            if choice.is_over(time):
                 return
-            if time < start - 1e-9:
-                continue
-            if taken % every == 0 and (pixels := self._retrieve()) is not None:
-                yield VideoFrame(pixels, index, time)
-            taken += 1
+            if choice.takes(time):
+                yield VideoFrame(self._retrieve(), index, time)
         if index < 0:
             raise InputError(_no_frames(self.info.name, self._file))
         self._check_end(index + 1, time + step, warnings)
@@ -294,13 +283,15 @@ class _Capture:
         with self._lock:
             return bool(self._capture.isOpened() and self._capture.grab())
 
-    def _retrieve(self) -> UInt8[np.ndarray, "H W 3"] | None:
+    def _retrieve(self) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture of a frame; one that was damaged beyond that shows what the one before did, as players do."""
         read, pixels = self._capture.retrieve()
         if not read:
-            return None
+            return self._newest.copy()
         if pixels.ndim == 2:
             pixels = pixels[..., None].repeat(3, axis=2)
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        self._newest = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return self._newest
 
     def _check_end(self, count: int, duration: float, warnings: list[str]) -> None:
         """Containers without a frame count give their duration for it, so only a clear lack means something."""
@@ -328,16 +319,13 @@ class _Folder:
             raise InputError(f"{folder}: holds no image; give a folder of JPEG or PNG files, or a video")
         self.info = VideoInfo(str(folder), rate, len(self._files))
 
-    def frames(self, start: float, end: float | None, every: int, warnings: list[str]) -> Iterator[VideoFrame]:
-        taken, size = 0, None
+    def frames(self, choice: _Choice, warnings: list[str]) -> Iterator[VideoFrame]:
+        size = None
         for index, file in enumerate(self._files):
             time = index / self.info.frames_per_second
-            if time < start - 1e-9:
-                continue
-            if end is not None and time >= end:
+            if choice.is_over(time):
                 break
-            taken += 1
-            if (taken - 1) % every:
+            if not choice.takes(time):
                 continue
             try:
                 photo = read_image(file)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from face3d.compiled import compiled
+from face3d.threads import processors
 
 __all__ = ["compiled", "run_interleaved"]
 
@@ -21,7 +22,7 @@ def run_interleaved(kernel: Callable[[int, int], None], height: int, width: int,
     this returns, leave nothing behind that a later `fork` could trip over, as OpenMP would.
     """
     if threads is None:
-        threads = min(_processors(), height * width // PIXELS_PER_THREAD)
+        threads = min(_threads(), height * width // PIXELS_PER_THREAD)
     threads = max(1, min(int(threads), height))
     if threads == 1:
         kernel(0, 1)
@@ -31,12 +32,10 @@ def run_interleaved(kernel: Callable[[int, int], None], height: int, width: int,
             future.result()
 
 
-def _processors() -> int:
-    """Processors this process may use: NUMBA_NUM_THREADS or OMP_NUM_THREADS where set, else the affinity mask."""
+def _threads() -> int:
+    """Threads at most: NUMBA_NUM_THREADS or OMP_NUM_THREADS where set, else one per processor."""
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(variable, "")
         if value.isdigit() and int(value) > 0:
             return int(value)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return processors()

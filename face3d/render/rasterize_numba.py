@@ -47,7 +47,6 @@ def rasterize_camera(
     near: float = DEFAULT_NEAR,
     cull_backfaces: bool = False,
     threads: int | None = None,
-    into: CameraFragments | None = None,
 ) -> CameraFragments:
     """Find what the centre of each pixel sees of a mesh.
 
@@ -63,8 +62,6 @@ def rasterize_camera(
         near: the part of the mesh closer than this, along z in metres, is cut away.
         cull_backfaces: leave out triangles seen from inside.
         threads: how many threads to use; by default as many as there are processors, fewer for small images.
-        into: arrays of that size to be filled, for who draws many pictures: making new ones takes as long as drawing.
-            Barycentric coordinates are left as they are where nothing is seen.
 
     Returns:
         Face indices, perspective-correct barycentric coordinates (float32) and depths (float32).
@@ -87,15 +84,9 @@ def rasterize_camera(
     with np.errstate(invalid="ignore", over="ignore"):
         homogeneous_pixels = corners @ matrix.T
     _edge_functions(homogeneous_pixels, faces, height, width, float(near), cull_backfaces, edges, boxes)
-    if into is None:
-        into = CameraFragments(
-            np.empty((height, width), dtype=np.int32),
-            np.zeros((height, width, 3), dtype=np.float32),
-            np.empty((height, width), dtype=np.float32),
-        )
-    face_id, barycentric, depth = into
-    face_id.fill(-1)
-    depth.fill(np.inf)
+    face_id = np.full((height, width), -1, dtype=np.int32)
+    barycentric = np.zeros((height, width, 3), dtype=np.float32)
+    depth = np.full((height, width), np.inf, dtype=np.float32)
     run_interleaved(
         lambda first, step: _fill_camera(edges, boxes, float(near), first, step, face_id, barycentric, depth),
         height,
@@ -111,7 +102,6 @@ def interpolate_attributes(
     attributes: Float[np.ndarray, "V C"],
     *,
     background: float = 0.0,
-    into: Float[np.ndarray, "H W C"] | None = None,
 ) -> Float[np.ndarray, "H W C"]:
     """Blend per-vertex values over the pixels that see the mesh.
 
@@ -120,7 +110,6 @@ def interpolate_attributes(
         triangles: the corner indices that were rasterised, or others of the same faces (UV corners, say).
         attributes: one row per vertex, any unit.
         background: the value of pixels that see nothing.
-        into: float32 array to be filled, left as it is where nothing is seen.
 
     Returns:
         float32.
@@ -129,9 +118,7 @@ def interpolate_attributes(
     if values.ndim != 2:
         raise ArgumentError(f"attributes must have the shape (V, C), not {tuple(values.shape)}")
     faces = check_triangles(triangles, len(values))
-    image = into
-    if image is None:
-        image = np.full((*fragments.face_id.shape, values.shape[1]), background, dtype=np.float32)
+    image = np.full((*fragments.face_id.shape, values.shape[1]), background, dtype=np.float32)
     _blend(fragments.face_id, fragments.barycentric, faces, values, image)
     return image
 

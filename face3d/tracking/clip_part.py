@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +69,15 @@ class ClipPart:
         text = str(self.source)
         return f"camera_{text.removeprefix('/dev/video')}" if "://" not in text else "stream"
 
-    def open(self, *, start: float | None = None) -> VideoReader:
-        """Open the part, or what is left of it from the time of one of its frames on."""
+    def open(self, *, start: float | None = None, wanted: Callable[[int], bool] | None = None) -> VideoReader:
+        """Open the part, or what is left of it from the time of one of its frames on, or the `wanted` frames of it."""
         return open_video(
             self.source,
             start=self.start if start is None else start,
             end=self.end,
             every=self.every,
             frames_per_second=self.frames_per_second,
+            wanted=wanted,
         )
 
     def fingerprint(self) -> dict[str, Any]:

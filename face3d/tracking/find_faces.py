@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
 
 from face3d.errors import InputError
 from face3d.landmarks.detector import Detector, FaceLandmarks
-from face3d.landmarks.iris_contours import read_irises
 from face3d.landmarks.recognition import OpenRecognition
 from face3d.landmarks.tracking import PersonTracker
 from face3d.media.video import VideoFrame, VideoReader
 from face3d.progress import bar
+from face3d.threads import processors
 from face3d.tracking.clip_part import ClipPart
-from face3d.tracking.segments import FrameFaces, Segments, read_faces
+from face3d.tracking.frame_faces import FaceFinding, FrameFaces
+from face3d.tracking.segments import Segments, read_faces, segments_of_clip
 from face3d.tracking.stored_faces import SegmentFaces, StoredFaces, segment_name
 from face3d.tracking.work_folder import WorkFolder
 
@@ -29,11 +30,8 @@ __all__ = ["ClipFaces", "NumberedFrame", "find_faces"]
 SUMMARY = "faces"
 """The document that is written when all frames have been read."""
 
-SHARPNESS_SIDE = 96
-"""Pixels that a face is brought to before its sharpness is measured, so that large faces are no sharper than small."""
-
-SHARP = 12.0
-"""Mean size of the Laplacian, grey levels, on a sharp face of that size; half of it on one that moved three pixels."""
+MOST_LANES = 4
+"""That read a file side by side; each decodes it and holds models of its own, 60 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,7 @@ def find_faces(
     looks: bool = False,
     recognition: OpenRecognition | None = None,
     watch: Callable[[NumberedFrame], None] | None = None,
+    lanes: int | None = None,
     progress: bool = False,
 ) -> ClipFaces:
     """Find every face of a clip, or the rest of them where an earlier run has begun.
@@ -95,42 +94,73 @@ def find_faces(
         looks: keep pictures of the people, for a network that sees who they are.
         recognition: tells people apart where place and looks leave doubt.
         watch: gets every frame with its faces.
+        lanes: how many threads read segments side by side, of a file that nobody watches; the result is the same. By
+            default one per processor, `MOST_LANES` at most.
         progress: draw a progress bar on stderr.
 
     Raises:
         InputError: not one frame could be read.
         OutputError: the disk is full.
     """
-    summary, segments = work.document(SUMMARY), segments or Segments()
+    summary = work.document(SUMMARY)
     if summary is None:
-        reading = _Reading(work, segments, max_faces, looks, recognition)
-        frames_before = reading.go_on()
         started = time.perf_counter()
-        start = reading.start_time(frames_before)
-        with part.open(start=start) as video, bar(progress, "following faces", _expected(part, video)) as advance:
+        expected = None if part.is_live else _expected(part)
+        segments = segments or segments_of_clip(expected)
+        reading = _Reading(work, segments, looks, recognition)
+        frames_before = reading.go_on()
+        start, videos = reading.start_time(frames_before), list[VideoReader]()
+
+        def open_frames(wanted: Callable[[int], bool]) -> VideoReader:
+            videos.append(part.open(start=start, wanted=wanted))
+            return videos[-1]
+
+        if watch is not None or part.is_live or part.is_folder:
+            lanes = 1
+        elif lanes is None:
+            lanes = min(processors(), MOST_LANES)
+        finding = FaceFinding(open_detector, max_faces, crops=looks or recognition is not None)
+        with (
+            bar(progress, "following faces", expected) as advance,
+            _one_opencv_thread() if lanes > 1 else nullcontext(),
+        ):
             advance(frames_before)
-            found = read_faces(video, open_detector, segments, first=frames_before)
+            found = read_faces(open_frames, finding, segments, first=frames_before, lanes=lanes)
             try:
-                for sight in found:
-                    numbered = reading.take_in(sight, video.warnings)
-                    if watch is not None:
-                        watch(numbered)
-                    advance(1)
+                with closing(found):
+                    for seen in found:
+                        numbered = reading.take_in(seen, [warning for video in videos for warning in video.warnings])
+                        if watch is not None and seen.frame is not None:
+                            watch(NumberedFrame(seen.frame, *numbered))
+                        advance(1)
             except KeyboardInterrupt:
                 if not part.is_live:
                     raise
-            finally:
-                found.close()
-        reading.warn(video.warnings)
-        summary = reading.finish(part, video.info.frames_per_second, time.perf_counter() - started)
+        reading.warn([warning for video in videos for warning in video.warnings])
+        summary = reading.finish(part, videos[0].info.frames_per_second, time.perf_counter() - started)
     stored = StoredFaces(work, summary["segments"])
     same = {int(number): int(known) for number, known in summary["same"]}
     return ClipFaces(stored, same, summary["frame_rate"], summary["seconds"], tuple(summary["warnings"]))
 
 
-def _expected(part: ClipPart, video: VideoReader) -> int | None:
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """Hold OpenCV to one thread, where threads read side by side: those that wait for small shares of work only spin.
+
+    Its threads are the process's: while several hold it, the first one's end frees it.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _expected(part: ClipPart) -> int | None:
     """About how many frames the part has, as far as the video tells."""
-    count, rate = video.info.frame_count, video.info.frames_per_second
+    with part.open() as video:
+        count, rate = video.info.frame_count, video.info.frames_per_second
     if count is None:
         return None
     seconds = min(count / rate, part.end or math.inf) - part.start
@@ -147,13 +177,11 @@ class _Reading:
         self,
         work: WorkFolder,
         segments: Segments,
-        max_faces: int | None,
         looks: bool,
         recognition: OpenRecognition | None,
     ) -> None:
         self._work = work
         self._segments = segments
-        self._max_faces = max_faces
         self._recognition = recognition
         self._people = PersonTracker(recognition)
         self._shot = 1
@@ -192,25 +220,21 @@ class _Reading:
         assert arrays is not None
         return float(arrays["times"][place])
 
-    def take_in(self, sight: FrameFaces, warnings: list[str]) -> NumberedFrame:
-        frame, faces = sight.frame, sight.faces
-        if sight.begins_shot:
+    def take_in(self, seen: FrameFaces, warnings: list[str]) -> tuple[int, dict[int, FaceLandmarks]]:
+        """Number the faces of the next frame and keep them; gives its shot, and them by number."""
+        if seen.begins_shot:
             self._shot += 1
             self._people.start_shot()
-        if sight.failure is not None:
+        if seen.failure is not None:
             self._failures += 1
             if self._failures == 1:
-                self.warn([f"{sight.failure}; such frames were left out"])
-        if self._max_faces is not None and len(faces) > self._max_faces:
-            largest = sorted(faces, key=_area)[-self._max_faces :]
-            faces = [face for face in faces if any(face is one for one in largest)]
-        faces = [replace(face, irises=read_irises(frame.pixels, face)) for face in faces]
-        persons = self._people.number(frame.pixels, faces, frame.time)
-        self._faces.add(frame, self._shot, persons, faces, [face_sharpness(frame.pixels, face) for face in faces])
+                self.warn([f"{seen.failure}; such frames were left out"])
+        persons = self._people.number(seen.sights, seen.time)
+        self._faces.add(seen, self._shot, persons)
         if len(self._faces) == self._segments.length:
             self.warn(warnings)
             self._store_segment()
-        return NumberedFrame(frame, self._shot, dict(zip(persons, faces, strict=True)))
+        return self._shot, dict(zip(persons, seen.faces, strict=True))
 
     def warn(self, warnings: list[str]) -> None:
         self._warnings |= dict.fromkeys(warnings)
@@ -250,23 +274,3 @@ class _Reading:
 def _state_name(segments: int) -> str:
     """What the people known after so many segments are stored as."""
     return f"people_{segments:06d}"
-
-
-def face_sharpness(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> float:
-    """0 to 1: how much fine structure the image of a face has, against motion blur and want of focus.
-
-    Args:
-        image: RGB.
-        face: in it.
-    """
-    height, width = image.shape[:2]
-    left, top, right, bottom = np.clip(np.round(face.box), 0, [width, height, width, height]).astype(int)
-    if min(right - left, bottom - top) < 2:
-        return 0.0
-    grey = np.ascontiguousarray(image[top:bottom, left:right, 1])
-    small = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
-    return float(min(1.0, np.abs(cv2.Laplacian(small, cv2.CV_32F)).mean() / SHARP))
-
-
-def _area(face: FaceLandmarks) -> float:
-    return float(np.prod(face.box[2:] - face.box[:2]))

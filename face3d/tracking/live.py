@@ -21,7 +21,8 @@ from face3d.landmarks.crops_published import face_crop
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.landmarks.video import LONGEST_GAP
 from face3d.media.video import VideoFrame
-from face3d.tracking.find_faces import NumberedFrame, face_sharpness
+from face3d.tracking.find_faces import NumberedFrame
+from face3d.tracking.frame_faces import face_sharpness
 
 __all__ = ["LiveHead", "live_heads"]
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from face3d.landmarks.crops_published import face_crop
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.landmarks.topologies import convert_points
 
@@ -35,14 +34,14 @@ class SegmentLooks:
         self._best: dict[int, list[_Look]] = {}
 
     def add(
-        self, image: UInt8[np.ndarray, "H W 3"], person: int, face: FaceLandmarks, sharpness: float, place: int
+        self, crop: UInt8[np.ndarray, "112 112 3"], person: int, face: FaceLandmarks, sharpness: float, place: int
     ) -> None:
-        """Look at the next face; `place` is its number among those of the segment."""
+        """Look at the next face, cut out for ArcFace; `place` is its number among those of the segment."""
         worth = sharpness * _frontality(face)
         best = self._best.setdefault(person, [])
         if len(best) == LOOKS_OF_SEGMENT and worth <= best[-1].worth:
             return
-        best.append(_Look(place, worth, face_crop(image, face, "arcface").pixels))
+        best.append(_Look(place, worth, crop))
         best.sort(key=lambda look: -look.worth)
         del best[LOOKS_OF_SEGMENT:]
 

@@ -2,15 +2,19 @@
 
 A detector that follows faces remembers: what it reads depends on all frames since it was started. So the frames are
 dealt out in segments of fixed length, each read by a detector that was started, always, the same few frames before the
-segment began. While it warms up on them, the detector of the segment before still reads them too.
+segment began. That makes segments independent of each other: several lanes may read them side by side, each every
+second one, say, and what they read does not depend on how many lanes there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import itertools
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,8 +23,13 @@ from face3d.landmarks.detector import Detector, FaceLandmarks
 from face3d.landmarks.video import RemembersFrames
 from face3d.media.shot_cuts import ShotCuts
 from face3d.media.video import VideoFrame
+from face3d.threads import Ahead
+from face3d.tracking.frame_faces import FaceFinding, FrameFaces
 
-__all__ = ["FrameFaces", "Segments", "read_faces"]
+__all__ = ["Lane", "OpenFrames", "Segments", "read_faces", "segments_of_clip"]
+
+LONGEST = 512
+"""Frames of a segment; what a killed run loses at most of each lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +37,12 @@ class Segments:
     """How the frames of a clip are dealt out.
 
     Attributes:
-        length: frames of a segment; what a killed run loses at most.
-        warm_up: frames before it with which its detector starts; after 16, MediaPipe's own error is measured and the
-            seam between two detectors is below a tenth of the noise of a landmark.
+        length: frames of a segment.
+        warm_up: frames before it with which its detector starts, fewer than its own; after 16, MediaPipe's own error is
+            measured and the seam between two detectors is below a tenth of the noise of a landmark.
     """
 
-    length: int = 512
+    length: int = LONGEST
     warm_up: int = 16
 
     def start_of_reading(self, step: int) -> int:
@@ -41,62 +50,139 @@ class Segments:
         return max(0, step - self.warm_up)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameFaces:
-    """The faces of a frame.
+def segments_of_clip(frames: int | None) -> Segments:
+    """Those of a clip of about so many frames: an even number of equal ones, so that two lanes end together."""
+    segments = Segments()
+    if not frames:
+        return segments
+    # The last ones are shorter by what another segment would warm up with, so that nobody prepares for that.
+    whole = frames + segments.warm_up
+    return Segments(length=max(math.ceil(whole / (2 * math.ceil(whole / (2 * LONGEST)))), LONGEST // 8))
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The segments that one reader takes on: every `count`-th, from those on that hold the frame `first`.
 
     Attributes:
-        frame: the frame.
-        begins_shot: whether a new shot begins with it.
-        faces: all in it, from left to right.
-        failure: why a detector could not read it; None where it could.
+        segments: how the frames are dealt out.
+        first: the first frame whose faces are wanted, the first one of a segment.
+        number: of the lane, from 0.
+        count: of lanes.
     """
 
-    frame: VideoFrame
-    begins_shot: bool
-    faces: list[FaceLandmarks]
-    failure: str | None = None
+    segments: Segments
+    first: int = 0
+    number: int = 0
+    count: int = 1
+
+    def owns(self, segment: int) -> bool:
+        """Whether this lane reads the segment."""
+        return segment * self.segments.length >= self.first and segment % self.count == self.number
+
+    def needs(self, step: int) -> bool:
+        """Whether this lane needs the frame `step`."""
+        length = self.segments.length
+        return self.owns(step // length) or self.owns((step + self.segments.warm_up) // length)
+
+
+OpenFrames: TypeAlias = Callable[[Callable[[int], bool]], AbstractContextManager[Iterable[VideoFrame]]]
+"""Gives those frames of a video that a function wants, which is given 0 for the first, 1 for the next."""
 
 
 def read_faces(
-    frames: Iterable[VideoFrame], open_detector: Callable[[], Detector], segments: Segments, *, first: int = 0
+    open_frames: OpenFrames, finding: FaceFinding, segments: Segments, *, first: int = 0, lanes: int = 1
 ) -> Generator[FrameFaces, None, None]:
-    """The faces of each frame as the frames come in, one frame late; a thread detects while the caller works.
+    """The faces of each frame, in order, as the frames come in.
 
     Args:
-        frames: of one video, in order, from the frame `segments.start_of_reading(first)` on.
-        open_detector: gives a new detector; two are needed at most.
+        open_frames: of one video, from the frame `segments.start_of_reading(first)` on; called once by each lane.
+        finding: what is looked for.
         segments: how the frames are dealt out.
         first: the first frame whose faces are wanted, the first one of a segment.
+        lanes: threads that read side by side. Of several, each decodes for itself and is up to a segment ahead, so that
+            the frames themselves do not come with the faces.
     """
-    with ExitStack() as opened, ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-detect") as beside:
+    start = segments.start_of_reading(first)
+    if lanes == 1:
+        yield from _read_lane(open_frames, finding, Lane(segments, first), start)
+        return
+    with ExitStack() as opened:
+        readers: list[Iterator[FrameFaces]] = []
+        for number in range(lanes):
+            lane = _read_lane(open_frames, finding, Lane(segments, first, number, lanes), start)
+            ahead = Ahead(
+                (faces.without_frame() for faces in lane), limit=segments.length, name=f"face3d-lane-{number}"
+            )
+            opened.enter_context(closing(ahead))
+            ahead.start()
+            readers.append(iter(ahead))
+        for segment in itertools.count(first // segments.length):
+            read = 0
+            for faces in itertools.islice(readers[segment % lanes], segments.length):
+                read += 1
+                yield faces
+            if read < segments.length:
+                return
+
+
+def _read_lane(
+    open_frames: OpenFrames, finding: FaceFinding, lane: Lane, start: int
+) -> Generator[FrameFaces, None, None]:
+    """The faces of a lane's frames, one frame late; a thread detects while the caller works."""
+    segments = lane.segments
+    steps = (step for step in itertools.count(start) if lane.needs(step))
+    with ExitStack() as opened:
+        frames = opened.enter_context(open_frames(lambda number: lane.needs(start + number)))
+        detectors = opened.enter_context(ExitStack())
+        # Ends before the detectors do: frames that only a following segment needs may still be read when the clip ends.
+        beside = opened.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-detect"))
         now: _SegmentReader | None = None
         following: _SegmentReader | None = None
         idle: list[_SegmentReader] = []
-        waiting: tuple[VideoFrame, bool, Future[tuple[list[FaceLandmarks], str | None]]] | None = None
+        waiting: _Waiting | None = None
 
         def started() -> _SegmentReader:
-            reader = idle.pop() if idle else _SegmentReader(opened.enter_context(open_detector()), beside)
+            reader = idle.pop() if idle else _SegmentReader(detectors.enter_context(finding.open_detector()), beside)
             reader.start()
             return reader
 
-        for step, frame in enumerate(frames, start=segments.start_of_reading(first)):
-            place = step % segments.length
-            if place == 0:
-                if now is not None:
-                    idle.append(now)
+        for frame, step in zip(frames, steps, strict=False):
+            segment, place = divmod(step, segments.length)
+            is_own = lane.owns(segment)
+            if now is not None and (place == 0 or not is_own):
+                idle.append(now)
+                now = None
+            if is_own and place == 0:
                 now, following = following or started(), None
-            if following is None and place >= segments.length - segments.warm_up:
+            if following is None and place >= segments.length - segments.warm_up and lane.owns(segment + 1):
                 following = started()
-            if now is not None and step >= first:
-                found = frame, *now.read(frame)
+            if now is not None:
+                found = _Waiting(frame, *now.read(frame))
                 if waiting is not None:
-                    yield FrameFaces(*waiting[:2], *waiting[2].result())
+                    yield waiting.faces(finding)
                 waiting = found
             if following is not None:
                 following.read(frame)
+            if waiting is not None and place == segments.length - 1 and not lane.owns(segment + 1):
+                # The lane's next frame is far.
+                yield waiting.faces(finding)
+                waiting = None
         if waiting is not None:
-            yield FrameFaces(*waiting[:2], *waiting[2].result())
+            yield waiting.faces(finding)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A frame that a detector is at work on."""
+
+    frame: VideoFrame
+    begins_shot: bool
+    found: Future[tuple[list[FaceLandmarks], str | None]]
+
+    def faces(self, finding: FaceFinding) -> FrameFaces:
+        found, failure = self.found.result()
+        return finding.faces_of(self.frame, found, begins_shot=self.begins_shot, failure=failure)
 
 
 class _SegmentReader:

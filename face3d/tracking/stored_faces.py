@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from face3d.landmarks.detector import FaceLandmarks, Topology
 from face3d.landmarks.video import FEWEST_SIGHTINGS, LONGEST_GAP
-from face3d.media.video import VideoFrame
+from face3d.tracking.frame_faces import FrameFaces
 from face3d.tracking.looks import SegmentLooks
 from face3d.tracking.work_folder import WorkFolder
 
@@ -41,21 +41,15 @@ class SegmentFaces:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def add(
-        self,
-        frame: VideoFrame,
-        shot: int,
-        persons: Sequence[int],
-        faces: Sequence[FaceLandmarks],
-        sharpness: Sequence[float],
-    ) -> None:
-        """Take in the next frame."""
-        for person, face, sharp in zip(persons, faces, sharpness, strict=True):
+    def add(self, seen: FrameFaces, shot: int, persons: Sequence[int]) -> None:
+        """Take in the next frame; with crops, where pictures are kept."""
+        for person, face, sight, sharp in zip(persons, seen.faces, seen.sights, seen.sharpness, strict=True):
             if self._looks is not None:
-                self._looks.add(frame.pixels, person, face, sharp, len(self._rows))
+                assert sight.crop is not None
+                self._looks.add(sight.crop, person, face, sharp, len(self._rows))
             self._rows.append((len(self._frames), person, face.score, sharp))
             self._faces.append(face)
-        self._frames.append((frame.index, frame.time, shot))
+        self._frames.append((seen.index, seen.time, shot))
 
     def arrays(self) -> dict[str, Any]:
         """All of it, F frames and M faces."""

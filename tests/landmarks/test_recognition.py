@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.landmarks.recognition import KEPT, FaceMemory, Recognition
-from face3d.landmarks.tracking import PersonTracker
+from face3d.landmarks.tracking import PersonTracker, sights_of
 from face3d.landmarks.video import track_landmarks
 from face3d.media import read_image
 from face3d.media.video import VideoFrame, open_video
@@ -107,7 +107,8 @@ def numbers_over(
         if step == cut:
             tracker.start_shot()
         faces = [cast[who].at(*place) for who, place in places.items()]
-        given.append(dict(zip(places, tracker.number(drawn(cast, places, step), faces, step / 25), strict=True)))
+        sights = sights_of(drawn(cast, places, step), faces, crops=True)
+        given.append(dict(zip(places, tracker.number(sights, step / 25), strict=True)))
     return [{who: tracker.same.get(number, number) for who, number in frame.items()} for frame in given]
 
 

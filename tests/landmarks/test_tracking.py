@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from face3d.landmarks.tracking import PersonTracker
+from face3d.landmarks.tracking import PersonTracker, sights_of
 from tests.landmarks.drawn_faces import Places, drawn_frame, drawn_landmarks
 
 
@@ -19,7 +19,7 @@ def numbers_over(frames: list[Places], cuts: tuple[int, ...] = (), rate: float =
         # In an order that tells nothing.
         names = sorted(places, key=lambda name: (step + len(name)) % 2)
         faces = [drawn_landmarks(places[name]) for name in names]
-        numbers = tracker.number(drawn_frame(places), faces, step / rate)
+        numbers = tracker.number(sights_of(drawn_frame(places), faces), step / rate)
         assert len(set(numbers)) == len(numbers)
         given.append(dict(zip(names, numbers, strict=True)))
     return [{name: tracker.same.get(number, number) for name, number in frame.items()} for frame in given]
@@ -82,7 +82,7 @@ def test_a_fast_mover_is_expected_where_it_goes():
 
 def test_nobody_in_sight():
     tracker = PersonTracker()
-    assert tracker.number(np.zeros((90, 160, 3), np.uint8), [], 0.0) == []
+    assert tracker.number(sights_of(np.zeros((90, 160, 3), np.uint8), []), 0.0) == []
 
 
 def test_a_tracker_goes_on_from_its_stored_state(tmp_path):
@@ -99,7 +99,8 @@ def test_a_tracker_goes_on_from_its_stored_state(tmp_path):
             whole.start_shot()
             parts.start_shot()
         image, faces = drawn_frame(places), [drawn_landmarks(place) for place in places.values()]
-        assert whole.number(image, faces, step / 25) == parts.number(image, faces, step / 25)
+        sights = sights_of(image, faces)
+        assert whole.number(sights, step / 25) == parts.number(sights, step / 25)
     assert whole.same == parts.same
     for name, values in whole.state().items():
         np.testing.assert_array_equal(parts.state()[name], values)

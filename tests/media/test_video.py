@@ -212,9 +212,21 @@ def test_frames_are_decoded_ahead_but_not_without_bound(clip):
         frames = iter(video)
         next(frames)
         deadline = time.monotonic() + 10
-        while video._queue.qsize() < FRAMES_AHEAD and time.monotonic() < deadline:
+        while video._ahead.waiting < FRAMES_AHEAD and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert video._queue.qsize() == FRAMES_AHEAD
+        assert video._ahead.waiting == FRAMES_AHEAD
+
+
+@pytest.mark.parametrize("options", [{}, {"every": 3}, {"start": 0.2, "end": 0.9}, {"frames_per_second": 11.0}])
+def test_wanted_frames_are_those_of_all(clip, options):
+    with open_video(clip, **options) as video:
+        every = list(video)
+    with open_video(clip, **options, wanted=lambda number: number % 4 == 1) as video:
+        some = list(video)
+    assert [frame.index for frame in some] == [frame.index for frame in every[1::4]]
+    for one, other in zip(some, every[1::4], strict=True):
+        assert one.time == other.time
+        np.testing.assert_array_equal(one.pixels, other.pixels)
 
 
 def test_leaving_early_ends_the_decoder(clip):
@@ -232,3 +244,26 @@ def test_a_video_is_read_once(clip):
         list(video)
         with pytest.raises(ArgumentError, match="once"):
             list(video)
+
+
+def test_a_frame_that_cannot_be_converted_shows_the_one_before(clip, monkeypatch):
+    """It keeps its place, so that who reads every second stretch of a video counts as who reads all of it."""
+    with open_video(clip) as video:
+        whole = list(video)
+    with open_video(clip) as video:
+        capture = video._source._capture
+        calls = []
+
+        class Failing:
+            def __getattr__(self, name):
+                return getattr(capture, name)
+
+            def retrieve(self):
+                calls.append(0)
+                return (False, None) if len(calls) == 4 else capture.retrieve()
+
+        monkeypatch.setattr(video._source, "_capture", Failing())
+        frames = list(video)
+    assert [frame.index for frame in frames] == [frame.index for frame in whole]
+    np.testing.assert_array_equal(frames[3].pixels, whole[2].pixels)
+    np.testing.assert_array_equal(frames[4].pixels, whole[4].pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,18 +49,22 @@ class RememberingDetector:
     Attributes:
         sees: what it finds, given the number in a frame and all numbers seen since the start.
         read: numbers of all frames that were read.
+        takes: seconds for a frame.
     """
 
     sees: Callable[[int, list[int]], list[FaceLandmarks]]
     read: list[int] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
     closed: bool = False
+    takes: float = 0.0
 
     def detect(self, image: UInt8[np.ndarray, "H W 3"]) -> list[FaceLandmarks]:
         return self.sees(number_of(image), [])
 
     def detect_video(self, image: UInt8[np.ndarray, "H W 3"], timestamp_ms: int) -> list[FaceLandmarks]:
         number = number_of(image)
+        time.sleep(self.takes)
+        assert not self.closed, "read after it was closed"
         self.read.append(number)
         self.memory.append(number)
         return self.sees(number, self.memory)

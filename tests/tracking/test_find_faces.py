@@ -10,7 +10,7 @@ import pytest
 from face3d.errors import InputError
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.tracking.clip_part import ClipPart
-from face3d.tracking.find_faces import face_sharpness, find_faces
+from face3d.tracking.find_faces import find_faces
 from face3d.tracking.segments import Segments
 from face3d.tracking.stored_faces import timelines
 from face3d.tracking.work_folder import WorkFolder
@@ -61,6 +61,26 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_files(clip, tmp_path
     assert read == [
         n for last in ((0, 3), (0, 17), (10, 29), (30, 30), (30, 45), (40, 49)) for n in range(last[0], last[1] + 1)
     ]
+    found = content(tmp_path / "parts")
+    assert found.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_array_equal(found[key], values)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_lanes_leave_the_same_files_wherever_they_are_stopped(clip, tmp_path, lanes):
+    find(tmp_path / "whole", clip, lanes=1)
+    expected = content(tmp_path / "whole")
+    for number in (17, 33):
+
+        def sees(n, memory, number=number):
+            if n == number:
+                raise KeyboardInterrupt
+            return one_face(n, memory)
+
+        with pytest.raises(KeyboardInterrupt):
+            find(tmp_path / "parts", clip, sees, lanes=lanes)
+    find(tmp_path / "parts", clip, lanes=lanes)
     found = content(tmp_path / "parts")
     assert found.keys() == expected.keys()
     for key, values in expected.items():
@@ -194,16 +214,3 @@ def test_pictures_are_kept_for_a_network(clip, tmp_path):
     assert len(rows) == 2 * 5
     assert (np.diff(worths.reshape(5, 2).max(axis=1)) != 0).any()
     assert faces.stored.look(int(rows[3])).shape == (112, 112, 3)
-
-
-def test_sharpness_falls_with_blur():
-    import cv2
-    from skimage import data
-
-    image, face = data.astronaut(), drawn_landmarks((222.0, 120.0), 60.0)
-    values = [face_sharpness(image, face)]
-    values += [face_sharpness(cv2.blur(image, (width, 1)), face) for width in (5, 11, 21)]
-    assert 0 < values[3] < values[2] < values[1] < values[0] <= 1
-    small = drawn_landmarks((111.0, 60.0), 30.0)
-    assert face_sharpness(cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA), small) > 0.6 * values[0]
-    assert face_sharpness(image, drawn_landmarks((-300.0, 60.0))) == 0
