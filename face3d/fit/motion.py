@@ -189,7 +189,7 @@ class MotionFitter:
             else bounds.cpu().numpy().astype(float),
             turning=turning,
             lips=LipEvidence.of(model, identity, intrinsics, turning, held),
-            gaze=GazeEvidence(self._surface, intrinsics, turning, names),
+            gaze=GazeEvidence(self._surface, intrinsics, turning, names, self._curves is not None),
         )
 
     @property

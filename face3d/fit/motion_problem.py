@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -143,6 +143,11 @@ class MotionProblem:
         still = np.zeros(size, bool) if seen.held is None else seen.held
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
+        if seen.irises is not None and len(used):
+            begun = self.gaze.begin(frames[used + first], seen.irises[used])
+            turns = frames.turns.copy()
+            turns[used + first] = begun.turns
+            frames = replace(frames, turns=turns)
         lips = None if self.lips is None or seen.lips is None else seen.lips[used]
         read = None if self.lips is None or lips is None else self.lips.usable(frames[used + first], lips)
         weights = self.evidence.weights(seen.confidence[used], read)
@@ -171,7 +176,7 @@ class MotionProblem:
                 hessian[used + first] += weight[:, :, None] * normal
                 gradient[used + first] += weight * pull
             if seen.irises is not None:
-                looks = self.gaze.linearize(here, seen.irises[used], seen.expression[used])
+                looks = self.gaze.linearize(here, seen.irises[used], seen.expression[used], robust=number > 0)
                 hessian[used + first] += weight[:, :, None] * looks.hessian
                 gradient[used + first] += weight * looks.gradient
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)

@@ -36,15 +36,21 @@ SMALLEST = 2.5
 NARROWEST = 0.5
 """Width of an iris against its height below which an eye is turned away."""
 
+CLOSED = 0.6
+"""The detector's eyeBlink from which lids are closed, whatever lashes look like."""
+
 FEWEST_INSIDE = 0.9
 """Share of the eyes' pictures that must lie inside the frame."""
 
-LEAST_CONTRAST, LEAST_LEVEL = 0.35, 12.0
+LEAST_CONTRAST, LEAST_LEVEL = 0.3, 12.0
 """Step from iris to white as a share of the white: closed lids have less; and in grey levels."""
 
-LEAST_SEEN, LEAST_SIDE = 8.0, 0.5
+LEAST_SEEN, LEAST_SIDE = 8.0, 2.0
 """Rows, twelve to a radius, that must show the rim, both sides together, and the side that shows less of it. With fewer
 the lids are nearly closed, or it is something else."""
+
+STRAIGHT = 2.5
+"""Rows' standard deviations by which the height is unknown where edges are straight: those of something else."""
 
 SURELY_SEEN = 13.0
 """Rows with which hardly any reading is false."""
@@ -104,7 +110,9 @@ def read_irises(image: UInt8[ndarray, "H W 3"], face: FaceLandmarks) -> Float[nd
         return UNREAD
     centres = origins + cell * (found[:, :1] * along + found[:, 1:2] * down)
     reading = np.concatenate([centres, _certainty(found, squeeze, pictures.max(axis=(1, 2))) / cell], axis=1)
-    reading[reading[:, 2] == 0] = 0.0
+    curves = face.blendshapes or {}
+    closed = [curves.get(name, 0.0) > CLOSED for name in ("eyeBlinkLeft", "eyeBlinkRight")]
+    reading[(reading[:, 2] == 0) | closed] = 0.0
     return reading.astype(np.float32)
 
 
@@ -122,6 +130,7 @@ def _certainty(
     sides, contrast = found[:, 5:7], found[:, 7]
     seen = sides.sum(axis=1)
     sure = (seen >= LEAST_SEEN) & (sides.min(axis=1) >= LEAST_SIDE) & (squeeze[:, 0] >= NARROWEST)
+    sure &= np.sqrt(found[:, 4]) < STRAIGHT
     sure &= (contrast >= LEAST_CONTRAST) & (contrast * brightest >= LEAST_LEVEL)
     if sure.all() and abs(found[0, 0] - found[1, 0]) > MOST_APART * CELLS:
         sure[int(seen.argmin())] = False

@@ -135,7 +135,7 @@ def _lay_upright(image, origin, along, down, cell, out):  # type: ignore[no-unty
 def _search(picture, squeeze, scores, starts):  # type: ignore[no-untyped-def]
     """For every place across the best height and radius: a rim brighter outside than inside, and dark within."""
     rows, columns = picture.shape
-    ordered = np.sort(picture.reshape(-1))
+    ordered = np.sort(picture[::2, ::3].copy().reshape(-1))
     low, high = ordered[int(0.05 * len(ordered))], ordered[int(0.9 * len(ordered))]
     most = max(high - low, 1.0)
     level = np.empty((rows, columns), np.float32)
@@ -231,7 +231,7 @@ def _follow_rim(picture, x, y, radius, squeeze, out):  # type: ignore[no-untyped
     if contrast <= 0.0:
         return
     out[7] = contrast / bright
-    normal, pull = np.empty((3, 3)), np.empty(3)
+    normal, pull, update = np.empty((3, 3)), np.empty(3), np.empty(3)
     for limit in _LIMITS:
         normal[:] = 0.0
         pull[:] = 0.0
@@ -264,8 +264,10 @@ def _follow_rim(picture, x, y, radius, squeeze, out):  # type: ignore[no-untyped
         if max(out[5], out[6]) < 1.0:
             return
         inverse = np.linalg.inv(normal)
-        x += min(max(inverse[0] @ pull, -3.0), 3.0)
-        y += min(max(inverse[1] @ pull, -3.0), 3.0)
-        radius = min(max(radius + inverse[2] @ pull, _RADII[0] * CELLS), _RADII[1] * CELLS)
+        for a in range(3):
+            update[a] = inverse[a, 0] * pull[0] + inverse[a, 1] * pull[1] + inverse[a, 2] * pull[2]
+        x += min(max(update[0], -3.0), 3.0)
+        y += min(max(update[1], -3.0), 3.0)
+        radius = min(max(radius + update[2], _RADII[0] * CELLS), _RADII[1] * CELLS)
     out[0], out[1], out[2] = x, y, radius
     out[3], out[4] = inverse[0, 0], inverse[1, 1]

@@ -10,6 +10,8 @@ curves     correlation of the 20 expression curves that the clip moves most: the
 lips       root mean square error of the inner lips' opening, and its correlation
 jitter     root mean square of the face's vertices while nothing moves
 lag        by how much the lips come late, frames
+gaze       median angle off of an eye in its head, degrees; correlation of left yaw and pitch, and of the right eye's
+looks      correlation of the eight eyeLook curves, their median; others: of the most used curves besides them
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ def line(name: str, one: Figures) -> str:
         f" ({', '.join(f'{value:+.1f}' for value in one.turn_offset)}) {one.face_turn:5.2f}"
         f"  {np.median(one.curves):5.2f} {one.curves.min():5.2f} {reached:3d}"
         f"  {one.lips:5.2f} {one.lips_match:5.3f}  {one.jitter:6.3f} {one.lag:+5.2f}"
+        f"  {one.gaze:5.2f} ({' '.join(f'{value:5.2f}' for value in one.gaze_match)})"
+        f"  {np.nanmedian(one.looks):5.2f} {np.nanmedian(one.others):6.2f}"
     )
 
 
@@ -57,6 +61,7 @@ HEADER = (
     f"{'clip':>8}  {'vert':>5} {'surf':>5} {'v.fr':>5} {'s.fr':>5}  {'neutr':>5} {'size':>6}  {'rot':>5} {'mean':>5}"
     f" {'(mean turn x, y, z)':>18} {'face':>5}  {'curve':>5} {'least':>5} {'>.9':>3}"
     f"  {'lips':>5} {'corr':>5}  {'jitter':>6} {'lag':>5}"
+    f"  {'gaze':>5} ({'left yaw, pitch; right':>23})  {'looks':>5} {'others':>6}"
 )
 
 

@@ -37,6 +37,7 @@ class SummingFitter:
         assert known is None
         assert filmed is None
         assert lips is None
+        assert irises is None
         assert len(times) == len(points) == len(valid) == len(shots) == len(confidence)
         self.calls.append((round(times[0] * 25), len(times), keep))
         before = 0.0 if start is None else float(start.expression[0])
