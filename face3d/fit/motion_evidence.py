@@ -46,6 +46,9 @@ any, the surface of the lips is free to roll under their contours."""
 FRAMES_AT_ONCE = 16
 """Frames whose Jacobians are held in memory together."""
 
+MOST_KEPT = 32
+"""Sets of weights for which the landmarks' common errors are kept."""
+
 THREADS = 2
 """That linearize frames side by side; NumPy lets them, as most of it is products of matrices."""
 
@@ -118,7 +121,7 @@ class LandmarkEvidence:
         frontal = self._sigma_at(np.zeros(1))[0]
         self._root = (1 / frontal).reshape(-1)
         self._whitened = modes.reshape(len(modes), len(self._root)) * self._root * np.sqrt(share)
-        self._common = _woodbury(self._whitened)
+        self._commons: dict[bytes, Float[ndarray, "R P"]] = {}
 
     @property
     def size(self) -> int:
@@ -230,14 +233,28 @@ class LandmarkEvidence:
         weight = weights[:, :, None] / self._sigma_at(yaw)
         jacobian *= weight[..., None].astype(np.float32)
         rows = jacobian.reshape(count, 2 * landmarks, -1)
-        shared = self._common @ rows
-        for pattern in np.unique(weights[(weights != 1).any(axis=1)], axis=0):
-            alike = (weights == pattern).all(axis=1)
-            shared[alike] = _woodbury(self._whitened * np.repeat(pattern, 2)) @ rows[alike]
+        kinds: dict[bytes, list[int]] = {}
+        for t, pattern in enumerate(weights):
+            kinds.setdefault(pattern.tobytes(), []).append(t)
+        shared = np.empty((count, len(self._whitened), rows.shape[2]), np.float32)
+        for alike in kinds.values():
+            part = alike if len(kinds) > 1 else slice(None)
+            shared[part] = self._common(weights[alike[0]]) @ rows[part]
         normal = (rows.transpose(0, 2, 1) @ rows - shared.transpose(0, 2, 1) @ shared).astype(np.float64)
         out.hessian[:] = normal[:, :-1, :-1]
         out.gradient[:] = normal[:, :-1, -1]
         out.surprise[:] = normal[:, -1, -1] / np.maximum(2 * (weights > 0).sum(axis=1), 1)
+
+    def _common(self, weights: Float[ndarray, " N"]) -> Float[ndarray, "R P"]:
+        """What errors that go together take from landmarks that count so much; few sets of weights occur in a clip."""
+        key = weights.tobytes()
+        common = self._commons.get(key)
+        if common is None:
+            common = _woodbury(self._whitened * np.repeat(weights, 2))
+            if len(self._commons) >= MOST_KEPT:
+                self._commons.clear()
+            self._commons[key] = common
+        return common
 
     def _bias(
         self, yaw: Float[ndarray, " T"], pitch: Float[ndarray, " T"], slopes: Float[ndarray, "T 2 6"]
