@@ -43,8 +43,8 @@ LEAD_APART = 0.4
 """Radians between two eyes' readings from which one of them is false."""
 
 FULL_LOOK = math.radians(30)
-"""Turn of an eye at which its look shape is 1, as `face3d.expression.arkit` has it, which exports the larger of the
-two: so they agree. The open head's own eyeLookDown lowers the upper lid by 3.3 mm, 15 degrees about the eye's centre."""
+"""Turn of an eye at which its look shape is 1, as `face3d.expression.arkit` has it, which exports the larger of
+both: so they agree. The open head's own eyeLookDown lowers the upper lid by 3.3 mm, 15 degrees about its centre."""
 
 FOLLOWING_SIGMA = 0.05
 """Standard deviation of a look shape about what the eye's turn asks for."""
