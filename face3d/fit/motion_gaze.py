@@ -25,7 +25,7 @@ __all__ = ["FULL_LOOK", "GazeEvidence", "irises_known"]
 LIMBUS_DEPTH = 0.0106
 """Metres from an eye's centre to the plane of the iris's rim: an eyeball of 12.1 mm, a rim of 5.85 mm."""
 
-CENTRE_SIGMA = 0.0002
+CENTRE_SIGMA = 0.0003
 """Metres by which an eye's centre trembles against its head, as pose and lids that are fitted do."""
 
 ODD_READING = 3.0
