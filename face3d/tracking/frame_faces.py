@@ -50,7 +50,7 @@ class FaceFinding:
             faces = [face for face in faces if any(face is one for one in largest)]
         if self.lips:
             faces = [replace(face, lips=read_lips(frame.pixels, face)) for face in faces]
-        faces = [replace(face, irises=read_irises(frame.pixels, face)) for face in faces]
+        faces = [_with_irises(frame.pixels, face) for face in faces]
         return FrameFaces(
             index=frame.index,
             time=frame.time,
@@ -105,6 +105,11 @@ def face_sharpness(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> fl
     grey = np.ascontiguousarray(image[top:bottom, left:right, 1])
     small = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
     return float(min(1.0, np.abs(cv2.Laplacian(small, cv2.CV_32F)).mean() / SHARP))
+
+
+def _with_irises(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> FaceLandmarks:
+    irises = read_irises(image, face)
+    return face if irises is None else replace(face, irises=irises)
 
 
 def _area(face: FaceLandmarks) -> float:
