@@ -28,7 +28,8 @@ from face3d.fit.motion_pixels import LEVELS, FilmedFrames
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.motion_prior import MotionPrior
 from face3d.fit.motion_problem import ChainEnd, MotionProblem, Seen, Settled
-from face3d.fit.motion_quality import KNOWN, frame_quality
+from face3d.fit.motion_quality import KNOWN, frame_quality, reprojection
+from face3d.fit.motion_result import Motion, MotionState
 from face3d.fit.motion_start import bridge, jumps, stiff_poses
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
@@ -71,56 +72,6 @@ class MotionOptions:
     smoothness: float = 1.0
     iterations: int = 8
     tolerance: float = 0.1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MotionState:
-    """All that later frames need to know of a frame and those before it; numbers and arrays only, to be stored.
-
-    Attributes:
-        time: seconds, of that frame.
-        shot: number of its shot.
-        expression: (E,), turns: (3, 3, 3) of jaw and eyes, rotation: (3, 3), translation: (3,) of the frame.
-            information: (D, D) inverse covariance of the frame's unknowns given the frames up to it.
-        slope: (D,) of their cost there: zero if no later frame had a say.
-    """
-
-    time: float
-    shot: int
-    expression: Float[ndarray, " E"]
-    turns: Float[ndarray, "3 3 3"]
-    rotation: Float[ndarray, "3 3"]
-    translation: Float[ndarray, " 3"]
-    information: Float[ndarray, "D D"]
-    slope: Float[ndarray, " D"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Motion:
-    """A stretch of T frames. Metres, axis-angle radians.
-
-    Attributes:
-        expression: (T, E), jaw: (T, 3), neck: (T, 3) zero, eyes: (T, 6) left then right.
-        camera_from_head: (T, 4, 4).
-        residual: (T,) mean distance of the fitted surface from the detected landmarks, relative to the interocular
-            distance; NaN where the frame was not valid.
-        quality: (T,) 0 to 1: how much the frame's values can be relied on; falls where landmarks contradict the head or
-            the frames around, and with the distance from the nearest valid frame.
-        valid: (T,) whether the frame has landmarks of its own.
-        lips_closed: (T,) whether the lips touch; never for a model that does not say where its lips are.
-        state: to go on after the last of these frames.
-    """
-
-    expression: Float[ndarray, "T E"]
-    jaw: Float[ndarray, "T 3"]
-    neck: Float[ndarray, "T 3"]
-    eyes: Float[ndarray, "T 6"]
-    camera_from_head: Float[ndarray, "T 4 4"]
-    residual: Float[ndarray, " T"]
-    quality: Float[ndarray, " T"]
-    valid: Bool[ndarray, " T"]
-    lips_closed: Bool[ndarray, " T"]
-    state: MotionState
 
 
 class MotionFitter:
@@ -272,7 +223,7 @@ class MotionFitter:
                 unknowns=self._problem.evidence.size,
                 on_lips=self._on_lips,
             )
-        before = None if start is None else _end_of(start)
+        before = None if start is None else start.end()
         tolerance = self._options.tolerance
         if filmed is None:
             begin = self._first_frames(weighed, turns, poses, start)
@@ -411,15 +362,17 @@ class MotionFitter:
             np.concatenate([[first], rest])
             for first, rest in ((start.time, given.times), (start.shot, given.shots), (True, given.valid))
         )
-        return bridge(Frames.join(_end_of(start).frames, frames), times, shots, valid.astype(bool))[1:]
+        return bridge(Frames.join(start.end().frames, frames), times, shots, valid.astype(bool))[1:]
 
     def _motion(self, given: Seen, settled: Settled, start: MotionState | None, keep: int) -> Motion:
         frames, valid = settled.frames[:keep], given.valid[:keep]
         pose = np.tile(np.eye(4), (keep, 1, 1))
         pose[:, :3, :3], pose[:, :3, 3] = frames.rotation, frames.translation
         vectors = Rotation.from_matrix(frames.turns.reshape(-1, 3, 3)).as_rotvec().reshape(keep, 3, 3)
-        end, before = settled.end, None if start is None else (start.time, start.shot)
-        residual = self._residual(frames, given.pixels[:keep], given.confidence[:keep])
+        before = None if start is None else (start.time, start.shot)
+        residual = reprojection(
+            self._surface, self._corners, self._intrinsics, frames, given.pixels[:keep], given.confidence[:keep]
+        )
         return Motion(
             expression=frames.expression,
             jaw=vectors[:, 0],
@@ -430,44 +383,10 @@ class MotionFitter:
             quality=frame_quality(given, settled.trust, residual, before)[:keep],
             valid=valid,
             lips_closed=np.zeros(keep, bool) if self._problem.lips is None else self._problem.lips.closed(frames),
-            state=MotionState(
-                time=end.time,
-                shot=end.shot,
-                expression=end.frames.expression[0],
-                turns=end.frames.turns[0],
-                rotation=end.frames.rotation[0],
-                translation=end.frames.translation[0],
-                information=end.information,
-                slope=end.slope,
-            ),
+            state=MotionState.of(settled.end),
         )
-
-    def _residual(
-        self, frames: Frames, pixels: Float[ndarray, "T N 2"], confidence: Float[ndarray, "T N"]
-    ) -> Float[ndarray, " T"]:
-        """Mean distance of the fitted surface from the landmarks, relative to the interocular distance."""
-        surface = self._surface.evaluate(frames.expression, frames.turns, slopes=False).points
-        surface, corners = (
-            self._projected(points @ frames.rotation.transpose(0, 2, 1) + frames.translation[:, None])
-            for points in (surface, self._corners)
-        )
-        weight = (confidence > KNOWN) / np.maximum((confidence > KNOWN).sum(axis=1), 1)[:, None]
-        unit = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
-        distance = np.einsum("tn,tn->t", weight, np.linalg.norm(pixels - surface, axis=2))
-        relative: Float[ndarray, " T"] = distance / np.maximum(unit, 1e-6)
-        return relative
-
-    def _projected(self, camera: Float[ndarray, "T N 3"]) -> Float[ndarray, "T N 2"]:
-        matrix = self._intrinsics.matrix
-        pixels: Float[ndarray, "T N 2"] = camera[..., :2] / camera[..., 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
-        return pixels
 
 
 def _straight(count: int) -> Float[ndarray, "T K 3 3"]:
     """Joints that are not turned."""
     return np.tile(np.eye(3), (count, len(MOVING_JOINTS), 1, 1))
-
-
-def _end_of(state: MotionState) -> ChainEnd:
-    frames = Frames(*(array[None] for array in (state.expression, state.turns, state.rotation, state.translation)))
-    return ChainEnd(state.time, state.shot, frames, state.information, state.slope)

@@ -1,4 +1,4 @@
-"""How much the frames of a fitted motion can be relied on."""
+"""How well landmarks are met by a fitted motion, and how much its frames can be relied on."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from face3d.camera import Intrinsics
+from face3d.fit.motion_evidence import Frames
+from face3d.fit.motion_points import MotionPoints
 from face3d.fit.motion_problem import Seen
 
-__all__ = ["KNOWN", "frame_quality"]
+__all__ = ["KNOWN", "frame_quality", "reprojection"]
 
 KNOWN = 0.5
 """Confidence above which a landmark counts."""
@@ -47,3 +50,34 @@ def frame_quality(
         fading = np.exp(-np.abs(times - given.times[t]) / GAP_FADING) * worth * (shots == given.shots[t])
         own[t] = GAP_QUALITY * fading.max(initial=0.0)
     return own
+
+
+def reprojection(
+    surface: MotionPoints,
+    corners: Float[ndarray, "2 3"],
+    intrinsics: Intrinsics,
+    frames: Frames,
+    pixels: Float[ndarray, "T N 2"],
+    confidence: Float[ndarray, "T N"],
+) -> Float[ndarray, " T"]:
+    """Mean distance of the fitted surface from the landmarks, relative to the interocular distance.
+
+    Args:
+        surface: the head at its landmarks.
+        corners: the eyes' outer corners, head frame.
+        intrinsics: of the clip.
+        frames: T of them, as fitted.
+        pixels: of the landmarks.
+        confidence: of each.
+    """
+    matrix = intrinsics.matrix
+    points = surface.evaluate(frames.expression, frames.turns, slopes=False).points
+    seen = []
+    for places in (points, corners):
+        camera = places @ frames.rotation.transpose(0, 2, 1) + frames.translation[:, None]
+        seen.append(camera[..., :2] / camera[..., 2:] * np.diag(matrix)[:2] + matrix[:2, 2])
+    weight = (confidence > KNOWN) / np.maximum((confidence > KNOWN).sum(axis=1), 1)[:, None]
+    unit = np.linalg.norm(seen[1][:, 0] - seen[1][:, 1], axis=1)
+    distance = np.einsum("tn,tn->t", weight, np.linalg.norm(pixels - seen[0], axis=2))
+    relative: Float[ndarray, " T"] = distance / np.maximum(unit, 1e-6)
+    return relative
