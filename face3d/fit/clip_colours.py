@@ -18,11 +18,12 @@ from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.clip_identity import AS_FOR_PHOTOS, ClipFit, describe_clip, solve_clip
 from face3d.fit.clip_photometric import OWN_COLOUR_SHARE, ClipPhotometricProblem
 from face3d.fit.evidence import DetectorResponse
-from face3d.fit.landmark_fit import FitOptions, Observation, SolvedLandmarks, size_slope
+from face3d.fit.landmark_fit import FitOptions, Observation, SolvedLandmarks
 from face3d.fit.landmark_problem import LinearTerm
 from face3d.fit.motion_pixels import ClipColours, SkinEvidence
 from face3d.fit.photometric_fit import DOUBT, PhotometricOptions, SolvedColours, check_photos, skin_of, solve_colours
 from face3d.fit.photometric_problem import PhotometricNoise
+from face3d.fit.scale import size_slope
 from face3d.head import HeadModel
 
 __all__ = ["fit_clip_colours", "skin_evidence"]

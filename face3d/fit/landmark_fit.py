@@ -27,7 +27,7 @@ from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, V
 from face3d.fit.metric_evidence import apparent_iris_diameters, hold_exactly, set_point, typed_sources, typed_terms
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
-from face3d.fit.scale import HeadSize, Scale, ScaleSource, fuse, iris_source
+from face3d.fit.scale import Scale, ScaleSource, fuse, head_size, iris_source, size_of
 from face3d.fit.solver import Linearization, Solution, damped_step, minimize
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
@@ -193,7 +193,7 @@ def solve_landmarks(
         tuple(views),
         turn_sigma=np.array([*jaw_sigma, *EYE_SIGMA, *EYE_SIGMA]),
         bounds=bounds,
-        prior=None if known is None else known.prior(_size_of(model, len(known.mean))),
+        prior=None if known is None else known.prior(head_size(model, len(known.mean))),
     )
     typed = _typed_distances(options)
     if problem.prior.held:
@@ -242,11 +242,6 @@ def _points_of(model: HeadModel, response: DetectorResponse, held: tuple[str, ..
     return PointModel.of(model, response.triangles, response.barycentric, held=held, identity_components=components)
 
 
-@lru_cache(maxsize=4)
-def _size_of(model: HeadModel, components: int) -> HeadSize:
-    return HeadSize(model, components)
-
-
 def _initial_pose(
     points: PointModel, response: DetectorResponse, observation: Observation
 ) -> tuple[Float[ndarray, "3 3"], Float[ndarray, " 3"]]:
@@ -284,7 +279,7 @@ def _fix_size(
     options: FitOptions,
 ) -> SolvedLandmarks:
     """Bring in what the irises and the user say about size, and let the fit settle again."""
-    size = _size_of(model, len(free.state.identity))
+    size = head_size(model, len(free.state.identity))
     identity = free.state.identity
     log_ratio, gradient = size.log_ratio(identity)
     doubt = problem.response.doubt
@@ -310,16 +305,6 @@ def _fix_size(
         solution = free
     scale = replace(fuse(sources), value=size_of(model, solution.state.identity))
     return SolvedLandmarks(problem, solution, scale, typed)
-
-
-def size_of(model: HeadModel, identity: Float[ndarray, " I"]) -> float:
-    """A head's size relative to the mean head, as `Scale.value` states it."""
-    return math.exp(_size_of(model, len(identity)).log_ratio(identity)[0])
-
-
-def size_slope(model: HeadModel, identity: Float[ndarray, " I"]) -> Float[ndarray, " I"]:
-    """Derivative of the logarithm of `size_of`."""
-    return _size_of(model, len(identity)).log_ratio(identity)[1]
 
 
 def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOptions) -> Solution[FitState]:

@@ -27,7 +27,6 @@ from face3d.fit.landmark_fit import (
     describe_fit,
     held_joints,
     identity_covariance,
-    size_of,
     solve_landmarks,
 )
 from face3d.fit.metric_evidence import hold_exactly
@@ -39,6 +38,7 @@ from face3d.fit.photometric_problem import (
 )
 from face3d.fit.photometric_views import EVEN_LIGHT, seen_samples
 from face3d.fit.point_model import PointModel
+from face3d.fit.scale import size_of
 from face3d.fit.skin_surface import SkinSurface
 from face3d.fit.solver import Solution, minimize
 from face3d.head import HeadModel
