@@ -45,15 +45,16 @@ from face3d.result_files import MESH_FORMATS, vertices_of
 from face3d.track_files import FrameMeshes, write_track
 from face3d.track_result import Track
 from face3d.tracking.clip_camera import check_intrinsics, clip_camera
+from face3d.tracking.clip_expression import ExpressionNetworks, ExpressionSource, LipLoss, open_expression_networks
 from face3d.tracking.clip_head import ClipHead, find_heads
-from face3d.tracking.clip_motion import fit_motion
 from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.clip_skin import photos_at
 from face3d.tracking.find_faces import ClipFaces, find_faces
 from face3d.tracking.live import LiveHead, live_heads
 from face3d.tracking.stored_faces import PersonTimeline, timelines
 from face3d.tracking.work_folder import WorkFolder, open_work_folder
 
-__all__ = ["LiveHead", "track"]
+__all__ = ["LipLoss", "LiveHead", "track"]
 
 MARKER = "track.json"
 """In every result folder."""
@@ -72,7 +73,9 @@ def track(
     identity: IdentitySource = "auto",
     identity_weight: float | None = None,
     detector: DetectorName = "mediapipe",
-    expression: Literal["fit", "spectre"] = "fit",
+    expression: ExpressionSource = "fit",
+    lip_loss: LipLoss = "geometric",
+    refine: Literal["none", "photometric"] = "none",
     start: float = 0.0,
     end: float | None = None,
     every: int = 1,
@@ -105,7 +108,14 @@ def track(
             "mica" as for `reconstruct`.
         identity_weight: with "mica", lets landmarks change the person, as for `reconstruct`.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with your own weights).
-        expression: "fit" finds expressions by landmarks.
+        expression: "fit" finds expressions by landmarks; "spectre" takes expression and jaw from SPECTRE's networks
+            (FLAME heads, with your spectre_model.tar) and fits pose and gaze around them. SPECTRE's own shape is not
+            metric: the clip's head stays.
+        lip_loss: what the mouth is fitted to beside the landmarks: "geometric" the lips' contours and contact as the
+            pictures show them; "visual" then moves it until a network that reads lips (your LRS3_V_WER32.3) sees in
+            the rendered mouth what it sees in the filmed one; "none" nothing more.
+        refine: "photometric" fits the head to the colours of its most informative frames, and then every frame to its
+            picture: slower and closer. Not for cameras, whose pictures are not kept.
         start: seconds; frames before are passed over.
         end: seconds; None for the whole video.
         every: take every n-th frame.
@@ -140,14 +150,19 @@ def track(
     """
     part = ClipPart(video, start, end, every, frames_per_second)
     check_meshes(formats, tuple(MESH_FORMATS), unit)
-    _check_choices(expression, per_frame_meshes, max_faces, smoothing)
+    _check_choices(expression, lip_loss, refine, per_frame_meshes, max_faces, smoothing)
+    if refine == "photometric" and part.is_live:
+        raise ArgumentError(
+            "refine photometric looks at every picture again, and a camera's are gone; record it and give the file"
+        )
     check_pupillary_distance(pupillary_distance)
     check_device(device)
     check_identity(identity, identity_weight)
     check_intrinsics(intrinsics, fov)
     folders = None if out is None else ResultFolders(Path(out), marker=MARKER)
     model = load_head(head).to(device)
-    uses = (head_use(head, model), *detector_assets(detector, progress=progress))
+    networks = open_expression_networks(expression, lip_loss, model, live=part.is_live, licence=licence, device=device)
+    uses = (head_use(head, model), *detector_assets(detector, progress=progress), *networks.assets)
     assets.require_licence(uses, licence)
     network = open_identity(identity, identity_weight, model, licence=licence, device=device)
     recognition = recognition_at_hand(licence, device=device)
@@ -162,6 +177,9 @@ def track(
         "device": device,
         "identity": [identity, identity_weight],
         "max_faces": max_faces,
+        "expression": expression,
+        "lip_loss": lip_loss,
+        "refine": refine,
         "smoothing": smoothing,
         "pupillary_distance": pupillary_distance,
         "camera": repr((intrinsics, fov)),
@@ -179,6 +197,7 @@ def track(
                 partial(open_detector, detector, device=device),
                 max_faces=max_faces,
                 looks=network is not None,
+                lips=lip_loss != "none" and expression == "fit",
                 recognition=None if recognition is None else recognition.open,
                 watch=watch,
                 progress=progress,
@@ -191,10 +210,11 @@ def track(
             )
         started = time.perf_counter()
         size = faces.stored.face(int(people[0].rows[0]))[0].image_size
-        heads, left_out = find_heads(work, faces.stored, people, model, camera(size), options, network)
+        photos = partial(photos_at, part) if refine == "photometric" else None
+        heads, left_out = find_heads(work, faces.stored, people, model, camera(size), options, network, photos)
         seconds = {"landmarks": faces.seconds, "identity": time.perf_counter() - started}
         warnings = (*faces.warnings, *left_out, *(network.warnings if network else ()))
-        clip = _Clip(part, model, faces, uses, motion, seconds, warnings)
+        clip = _Clip(part, model, faces, uses, motion, networks, seconds, warnings)
         tracks = _fit_people(work, clip, heads, progress=progress)
         if folders is None:
             return [one for one, _ in tracks]
@@ -218,6 +238,7 @@ class _Clip:
     faces: ClipFaces
     uses: tuple[AssetUse, ...]
     options: MotionOptions
+    networks: ExpressionNetworks
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
 
@@ -228,12 +249,18 @@ def _fit_people(
     """Fit every person's motion; what each looks like is found beside."""
     names = ResultNames()
     tracks = []
-    with bar(progress, "fitting heads", sum(len(person.rows) for person, _ in people)) as advance:
+    frames = _stages(clip, people) * sum(len(person.rows) for person, _ in people)
+    with bar(progress, "fitting heads", frames) as advance:
         for number, (person, head) in enumerate(people, start=1):
             name = names.claim(clip.part.stem, number if len(people) > 1 else None)
             fitted, look = _fit_person(work, clip, person, head, number, advance)
             tracks.append((replace(fitted, name=name), look))
     return tracks
+
+
+def _stages(clip: _Clip, people: Sequence[tuple[PersonTimeline, ClipHead]]) -> int:
+    """How many times a motion's frames are gone through."""
+    return clip.networks.stages + any(head.colours is not None for _, head in people)
 
 
 def _fit_person(
@@ -254,7 +281,9 @@ def _fit_person(
     with one_blas_thread(), ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-measure") as beside:
         measuring = beside.submit(measured, model, head.identity, head.identity_covariance)
         looking = beside.submit(_look_of, model, head.identity)
-        motion = fit_motion(work, clip.faces.stored, person, number, fitter, advance=advance)
+        motion = clip.networks.motion(
+            work, clip.part, clip.faces.stored, person, number, head, fitter, model=model, advance=advance
+        )
         fitted = time.perf_counter()
         measurements, look = measuring.result(), looking.result()
     seconds = {**clip.seconds, "motion": fitted - started, "measure": time.perf_counter() - fitted}
@@ -273,6 +302,7 @@ def _fit_person(
         eyes=motion.eyes,
         camera_from_head=motion.camera_from_head,
         valid=motion.valid,
+        lips_closed=motion.lips_closed,
         quality=motion.quality,
         residual=motion.residual,
         shots=person.shots,
@@ -305,11 +335,15 @@ def _written(result: Track, overlaid: ClipPart | None, folders: ResultFolders, w
     return replace(result, folder=folders.path_of(result.name))
 
 
-def _check_choices(expression: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float) -> None:
-    if expression == "spectre":
-        raise ArgumentError("expression spectre is not built yet; use fit")
-    if expression != "fit":
+def _check_choices(
+    expression: str, lip_loss: str, refine: str, per_frame_meshes: str | None, max_faces: int | None, smoothing: float
+) -> None:
+    if expression not in get_args(ExpressionSource):
         raise ArgumentError(f"expression is fit or spectre, not {expression!r}")
+    if lip_loss not in get_args(LipLoss):
+        raise ArgumentError(f"lip_loss is {', '.join(get_args(LipLoss)[:-1])} or none, not {lip_loss!r}")
+    if refine not in ("none", "photometric"):
+        raise ArgumentError(f"refine is none or photometric, not {refine!r}")
     if per_frame_meshes not in (None, *get_args(FrameMeshes)):
         known = " or ".join(get_args(FrameMeshes))
         raise ArgumentError(f"meshes of frames are {known}, not {per_frame_meshes!r}")

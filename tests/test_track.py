@@ -75,6 +75,7 @@ def test_one_person_one_head_over_time(whole, clip):
     assert whole.arkit.shape == (frames, 61)
     assert whole.valid.all()
     assert (whole.shots == 1).all()
+    assert whole.lips_closed.shape == (frames,)
     assert whole.intrinsics.image_size == (320, 320)
     assert whole.frame_rate == pytest.approx(25)
     assert "mediapipe" in {use.name for use in whole.assets}
@@ -94,7 +95,7 @@ def test_the_head_follows_the_face(whole):
 
 def test_the_files_say_what_the_object_says(whole):
     arrays = arrays_of(whole.folder)
-    for name in ("identity", "expression", "camera_from_head", "valid"):
+    for name in ("identity", "expression", "camera_from_head", "valid", "lips_closed"):
         np.testing.assert_array_equal(arrays[name], getattr(whole, name))
     record = json.loads((whole.folder / "track.json").read_text())
     assert record["source"] == whole.source
@@ -243,6 +244,8 @@ def test_a_given_camera_is_kept(clip):
     [
         {"expression": "spectre"},
         {"expression": "dance"},
+        {"lip_loss": "loud"},
+        {"refine": "harder"},
         {"formats": ("fbx",)},
         {"unit": "inch"},
         {"per_frame_meshes": "glb"},

@@ -38,7 +38,15 @@ class Track:
     detector: Literal["mediapipe", "fan", "dlib"] = "mediapipe"
     """What finds the landmarks: mediapipe's 478, or 68 by FAN or dlib with your own weights."""
     expression: Literal["fit", "spectre"] = "fit"
-    """How expressions are found: fit does it by landmarks."""
+    """How expressions are found: fit does it by landmarks; spectre takes expression and jaw from SPECTRE's networks
+    (FLAME heads, with your spectre_model.tar)."""
+    lip_loss: Literal["visual", "geometric", "none"] = "geometric"
+    """What the mouth is fitted to beside the landmarks: geometric fits the lips' contours and contact as the pictures
+    show them; visual then moves it until a network that reads lips sees in it what it sees in the film (with your
+    LRS3_V_WER32.3; slow on a CPU); none leaves it at the landmarks."""
+    refine: Literal["none", "photometric"] = "none"
+    """photometric fits the head, and then every frame, to the pictures' colours as well: closer, but several times
+    slower."""
     start: Annotated[float, arg(metavar="SECONDS")] = 0.0
     """Where to begin."""
     end: Annotated[float | None, arg(metavar="SECONDS")] = None
@@ -83,6 +91,8 @@ class Track:
                 identity_weight=self.identity_weight,
                 detector=self.detector,
                 expression=self.expression,
+                lip_loss=self.lip_loss,
+                refine=self.refine,
                 start=self.start,
                 end=self.end,
                 every=self.every,

@@ -14,7 +14,7 @@ import numpy as np
 from face3d.errors import InputError
 from face3d.media.whole_file import write_whole
 
-__all__ = ["TRACK_ARRAYS", "read_track_npz", "write_track_npz"]
+__all__ = ["LIPS_CLOSED", "TRACK_ARRAYS", "read_track_npz", "write_track_npz"]
 
 TRACK_ARRAYS = (
     *("identity", "expression", "jaw", "neck", "eyes", "camera_from_head", "K", "image_size"),
@@ -24,31 +24,36 @@ TRACK_ARRAYS = (
 image_size (2,), timestamps (T,) seconds, frames (T,) numbers in the video, valid (T,) bool, quality and residual (T,),
 shots (T,), expression_names (E,)."""
 
+LIPS_CLOSED = "lips_closed"
+"""(T,) bool, whether the lips touch; not in every file."""
+
 
 def write_track_npz(path: Path, arrays: Mapping[str, np.ndarray], expression_names: Sequence[str]) -> None:
     """Write a track's arrays.
 
     Args:
         path: of the file; it appears whole or not at all.
-        arrays: by the names of TRACK_ARRAYS, but for the last.
+        arrays: by the names of TRACK_ARRAYS, but for the last; LIPS_CLOSED where it is known.
         expression_names: of the model.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     named = {name: np.asarray(arrays[name]) for name in TRACK_ARRAYS[:-1]}
+    if LIPS_CLOSED in arrays:
+        named[LIPS_CLOSED] = np.asarray(arrays[LIPS_CLOSED])
     named["expression_names"] = np.array(list(expression_names), dtype=np.str_)
     write_whole(path, lambda file: np.savez(file, **named))  # type: ignore[arg-type]
 
 
 def read_track_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a track by the names of TRACK_ARRAYS.
+    """The arrays of a track by the names of TRACK_ARRAYS, and LIPS_CLOSED where the file has it.
 
     Raises:
         InputError: not such a file.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in TRACK_ARRAYS}
+            return {name: file[name] for name in (*TRACK_ARRAYS, *({LIPS_CLOSED} & set(file.files)))}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"{path}: is no track of face3d ({error})") from error

@@ -15,6 +15,7 @@ from face3d.expression.spectre import (
     TemporalHead,
     estimate_clip,
     read_spectre,
+    require_spectre_head,
     spectre_for,
 )
 from face3d.expression.visual_front_end import VisualFrontEnd, lipread_loss, read_visual_front_end
@@ -47,6 +48,7 @@ __all__ = [
     "read_spectre",
     "read_visual_front_end",
     "relative_landmark_loss",
+    "require_spectre_head",
     "spectre_for",
     "split_codes",
 ]

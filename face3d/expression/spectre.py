@@ -38,6 +38,7 @@ __all__ = [
     "TemporalHead",
     "estimate_clip",
     "read_spectre",
+    "require_spectre_head",
     "spectre_for",
 ]
 
@@ -182,6 +183,15 @@ def read_spectre(path: Path) -> Spectre:
     return Spectre(fill_coarse_encoder(coarse, path), in_channels_last(encoder))
 
 
+def require_spectre_head(model: HeadModel) -> None:
+    """Raise `ArgumentError` unless a head takes what SPECTRE foretells: FLAME's expressions."""
+    if model.name != "flame" or model.expression_size < EXPRESSION:
+        raise ArgumentError(
+            f"SPECTRE foretells expressions of FLAME, and the head {model.name!r} has others; choose --head flame, or "
+            "--expression fit"
+        )
+
+
 def spectre_for(model: HeadModel, *, device: str = "cpu") -> Spectre:
     """The stored `spectre_model.tar`, for a head that takes what it foretells.
 
@@ -191,11 +201,7 @@ def spectre_for(model: HeadModel, *, device: str = "cpu") -> Spectre:
         CorruptAssetError: it is damaged.
         DependencyError: torchvision is not installed or does not load.
     """
-    if model.name != "flame" or model.expression_size < EXPRESSION:
-        raise ArgumentError(
-            f"SPECTRE foretells expressions of FLAME, and the head {model.name!r} has others; choose --head flame, or "
-            "--expression fit"
-        )
+    require_spectre_head(model)
     return read_spectre(asset_path("spectre")).to(device)
 
 

@@ -16,9 +16,10 @@ from numpy import ndarray
 
 from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError
+from face3d.fit.clip_lips import with_lips
 from face3d.fit.clip_problem import ClipProblem
 from face3d.fit.evidence import DetectorResponse
-from face3d.fit.landmark_fit import Fit, FitOptions, Observation, describe_fit, solve_landmarks
+from face3d.fit.landmark_fit import Fit, FitOptions, Observation, SolvedLandmarks, describe_fit, solve_landmarks
 from face3d.fit.motion_start import weak_perspective
 from face3d.fit.point_model import PointModel
 from face3d.fit.responses import response_of
@@ -26,7 +27,16 @@ from face3d.fit.scale import Scale
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
 
-__all__ = ["CHOSEN_FRAMES", "ChosenFrame", "ClipFit", "FrameChooser", "fit_clip", "informative_frames"]
+__all__ = [
+    "CHOSEN_FRAMES",
+    "ChosenFrame",
+    "ClipFit",
+    "FrameChooser",
+    "describe_clip",
+    "fit_clip",
+    "informative_frames",
+    "solve_clip",
+]
 
 AS_FOR_PHOTOS = FitOptions()
 
@@ -183,7 +193,8 @@ def fit_clip(
 
     Args:
         observations: the chosen frames; all with the same intrinsics (the clip's prior: from metadata, or
-            `intrinsics_prior`) and landmarks from the same detector.
+            `intrinsics_prior`) and landmarks from the same detector. Where the landmarks carry what was read of the
+            lips, the head's lips are fitted to it.
         options: as for photos; `known_identity` holds or guides the identity here too.
         response: of the detector, by default the one `face3d.fit.responses` has for the landmarks.
 
@@ -191,6 +202,18 @@ def fit_clip(
         InputError: landmarks that no head can have made.
         ArgumentError: no observation, different cameras, or the model lacks the landmarks' point set.
     """
+    solved, seen = solve_clip(model, observations, options, response=response)
+    return describe_clip(model, solved, seen, focal_sigma=observations[0].intrinsics.focal_sigma)
+
+
+def solve_clip(
+    model: HeadModel,
+    observations: Sequence[Observation],
+    options: FitOptions = AS_FOR_PHOTOS,
+    *,
+    response: DetectorResponse | None = None,
+) -> tuple[SolvedLandmarks, Sequence[Observation]]:
+    """`fit_clip` up to the solver's rest, and the observations as they were weighed in the end."""
     if not observations:
         raise ArgumentError("the identity of a clip needs at least one frame with a face")
     first = observations[0].intrinsics
@@ -199,11 +222,34 @@ def fit_clip(
     response = response or response_of(model, observations[0].landmarks.topology)
     doubted = replace(response, modes=LANDMARK_DOUBT * response.modes, sigma=LANDMARK_DOUBT * response.sigma)
     solved = solve_landmarks(model, observations, options, response=doubted, problem_of=ClipProblem)
+    if solved.problem.prior.held:
+        return solved, observations
+    lips = with_lips(model, observations, describe_fit(model, solved, observations))
+    if lips is None:
+        return solved, observations
+    # The cameras that the lips are seen with have the focal length that was found.
+    found = solved.solution.state
+    begin = replace(found, views=tuple(replace(view, log_focal=0.0) for view in found.views))
+    solved = solve_landmarks(model, lips.observations, options, response=doubted, problem_of=lips.problem, begin=begin)
+    return solved, lips.observations
+
+
+def describe_clip(
+    model: HeadModel, solved: SolvedLandmarks, observations: Sequence[Observation], *, focal_sigma: float
+) -> ClipFit:
+    """What the solver found, as a `ClipFit`.
+
+    Args:
+        model: the head.
+        solved: what was found.
+        observations: as they were weighed.
+        focal_sigma: what was known of the focal length before.
+    """
     frames = describe_fit(model, solved, observations)
     return ClipFit(
         identity=frames.identity,
         identity_covariance=frames.identity_covariance,
-        intrinsics=frames.intrinsics[0],
+        intrinsics=replace(frames.intrinsics[0], focal_sigma=focal_sigma),
         errors=LANDMARK_DOUBT * solved.solution.state.views[0].errors,
         scale=frames.scale,
         frames=frames,

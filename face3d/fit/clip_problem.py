@@ -52,6 +52,12 @@ class ClipProblem(LandmarkProblem):
     def _own_size(self) -> int:
         return self.expression_size + 3 * ROTATIONS + 6
 
+    def surface_columns(self, index: int) -> list[int]:
+        """As `LandmarkProblem.surface_columns`; the focal length is the clip's."""
+        ident, own = self.identity_size, self._own_size
+        start = ident + 1 + len(self.response.modes) + index * own
+        return [*range(ident), *range(start, start + own), ident]
+
     def linearize(self, state: FitState) -> Linearization:
         """Cost, gradient and Gauss-Newton Hessian at `state`, the views' own errors at their best."""
         ident, modes, own = self.identity_size, len(self.response.modes), self._own_size

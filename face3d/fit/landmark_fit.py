@@ -7,7 +7,7 @@ a portrait from across a room give the same head.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -27,7 +27,7 @@ from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, V
 from face3d.fit.metric_evidence import apparent_iris_diameters, hold_exactly, set_point, typed_sources, typed_terms
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
-from face3d.fit.scale import HeadSize, Scale, ScaleSource, fuse, iris_source
+from face3d.fit.scale import Scale, ScaleSource, fuse, head_size, iris_source, size_of
 from face3d.fit.solver import Linearization, Solution, damped_step, minimize
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
@@ -154,9 +154,13 @@ def solve_landmarks(
     options: FitOptions = FitOptions(),
     *,
     response: DetectorResponse | None = None,
-    problem_of: type[LandmarkProblem] = LandmarkProblem,
+    problem_of: Callable[..., LandmarkProblem] = LandmarkProblem,
+    begin: FitState | None = None,
 ) -> SolvedLandmarks:
-    """`fit_landmarks` up to the solver's rest; `problem_of` says what its views share, the rest is the same."""
+    """`fit_landmarks` up to the solver's rest.
+
+    `problem_of` says what its views share, `begin` where to begin instead of at the mean head; the rest is the same.
+    """
     if not observations:
         raise ArgumentError("a fit needs at least one photo's landmarks")
     if response is None:
@@ -189,15 +193,15 @@ def solve_landmarks(
         tuple(views),
         turn_sigma=np.array([*jaw_sigma, *EYE_SIGMA, *EYE_SIGMA]),
         bounds=bounds,
-        prior=None if known is None else known.prior(_size_of(model, len(known.mean))),
+        prior=None if known is None else known.prior(head_size(model, len(known.mean))),
     )
     typed = _typed_distances(options)
     if problem.prior.held:
         # Distances that the user typed change a held identity before the fit, so that pose and camera follow them.
         mean = hold_exactly(model, problem.points, problem.prior.mean, typed, np.linalg.inv(problem.prior.precision))
         problem.prior = replace(problem.prior, mean=mean)
-    start = FitState(problem.prior.mean, tuple(states))
-    free = minimize(problem, start, max_iterations=options.max_iterations, tolerance=options.tolerance)
+    begin = begin or FitState(problem.prior.mean, tuple(states))
+    free = minimize(problem, begin, max_iterations=options.max_iterations, tolerance=options.tolerance)
     if problem.prior.held and isinstance(known, KnownIdentity):
         return _state_size(model, problem, free, known, typed)
     return _fix_size(model, problem, free, observations, options)
@@ -238,11 +242,6 @@ def _points_of(model: HeadModel, response: DetectorResponse, held: tuple[str, ..
     return PointModel.of(model, response.triangles, response.barycentric, held=held, identity_components=components)
 
 
-@lru_cache(maxsize=4)
-def _size_of(model: HeadModel, components: int) -> HeadSize:
-    return HeadSize(model, components)
-
-
 def _initial_pose(
     points: PointModel, response: DetectorResponse, observation: Observation
 ) -> tuple[Float[ndarray, "3 3"], Float[ndarray, " 3"]]:
@@ -280,7 +279,7 @@ def _fix_size(
     options: FitOptions,
 ) -> SolvedLandmarks:
     """Bring in what the irises and the user say about size, and let the fit settle again."""
-    size = _size_of(model, len(free.state.identity))
+    size = head_size(model, len(free.state.identity))
     identity = free.state.identity
     log_ratio, gradient = size.log_ratio(identity)
     doubt = problem.response.doubt
@@ -306,11 +305,6 @@ def _fix_size(
         solution = free
     scale = replace(fuse(sources), value=size_of(model, solution.state.identity))
     return SolvedLandmarks(problem, solution, scale, typed)
-
-
-def size_of(model: HeadModel, identity: Float[ndarray, " I"]) -> float:
-    """A head's size relative to the mean head, as `Scale.value` states it."""
-    return math.exp(_size_of(model, len(identity)).log_ratio(identity)[0])
 
 
 def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOptions) -> Solution[FitState]:

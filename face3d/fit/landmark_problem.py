@@ -163,6 +163,12 @@ class LandmarkProblem:
         """Number of unknowns P."""
         return self.identity_size + len(self.views) * self.view_size
 
+    def surface_columns(self, index: int) -> list[int]:
+        """Unknowns that move one view's surface in its picture: identity, expression, turns, pose, focal length."""
+        start = self.identity_size + index * self.view_size
+        # The detector's errors, the last of a view's unknowns, move no surface.
+        return [*range(self.identity_size), *range(start, start + self.view_size - len(self.response.modes))]
+
     def linearize(self, state: FitState) -> Linearization:
         """Cost, gradient and Gauss-Newton Hessian at `state`."""
         size, ident = self.size, self.identity_size

@@ -6,7 +6,9 @@ frame, weighed by the detector's measured errors, and a prior that ties each fra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -16,16 +18,25 @@ from scipy.spatial.transform import Rotation
 from face3d.camera import Intrinsics
 from face3d.errors import ArgumentError, InputError
 from face3d.fit.evidence import DetectorResponse
+from face3d.fit.known_expression import KnownExpression, hold_expression
 from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
+from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_gaze import GazeEvidence, irises_known
+from face3d.fit.motion_lips import LipEvidence
+from face3d.fit.motion_pixels import LEVELS, FilmedFrames
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.motion_prior import MotionPrior
 from face3d.fit.motion_problem import ChainEnd, MotionProblem, Seen, Settled
+from face3d.fit.motion_quality import KNOWN, frame_quality, reprojection
+from face3d.fit.motion_result import Motion, MotionState
 from face3d.fit.motion_start import bridge, jumps, stiff_poses
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.head import HeadModel
 from face3d.landmarks import Topology
+from face3d.landmarks.mediapipe_topology import GROUPS
+from face3d.landmarks.topologies import topology_named
 
 __all__ = ["Motion", "MotionFitter", "MotionOptions", "MotionState"]
 
@@ -35,8 +46,8 @@ COMPONENT_UNITS = 2.0
 FREE_EXPRESSION_SIGMA = 0.3
 """Of a shape in [0, 1] of which no curve tells."""
 
-KNOWN = 0.5
-"""Confidence above which a landmark counts."""
+IRISES = (*GROUPS["left_iris"], *GROUPS["right_iris"])
+"""MediaPipe's landmarks of them."""
 
 FEWEST_LANDMARKS = 0.3
 """Share of the landmarks that a frame must show."""
@@ -46,12 +57,6 @@ LOOKAHEAD = 0.8
 
 LIVE_ITERATIONS = 3
 """Gauss-Newton steps of a single frame that follows another: the frames after it go on where it stopped."""
-
-DOUBTFUL_RESIDUAL = 0.06
-"""Relative residual that halves a frame's quality, that of `face3d.fit.landmark_fit.REPROJECTION_WARNING`."""
-
-GAP_QUALITY, GAP_FADING = 0.5, 0.2
-"""Quality of a bridged frame next to a perfect one, and the seconds in which it falls to a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,54 +72,6 @@ class MotionOptions:
     smoothness: float = 1.0
     iterations: int = 8
     tolerance: float = 0.1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MotionState:
-    """All that later frames need to know of a frame and those before it; numbers and arrays only, to be stored.
-
-    Attributes:
-        time: seconds, of that frame.
-        shot: number of its shot.
-        expression: (E,), turns: (3, 3, 3) of jaw and eyes, rotation: (3, 3), translation: (3,) of the frame.
-            information: (D, D) inverse covariance of the frame's unknowns given the frames up to it.
-        slope: (D,) of their cost there: zero if no later frame had a say.
-    """
-
-    time: float
-    shot: int
-    expression: Float[ndarray, " E"]
-    turns: Float[ndarray, "3 3 3"]
-    rotation: Float[ndarray, "3 3"]
-    translation: Float[ndarray, " 3"]
-    information: Float[ndarray, "D D"]
-    slope: Float[ndarray, " D"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Motion:
-    """A stretch of T frames. Metres, axis-angle radians.
-
-    Attributes:
-        expression: (T, E), jaw: (T, 3), neck: (T, 3) zero, eyes: (T, 6) left then right.
-        camera_from_head: (T, 4, 4).
-        residual: (T,) mean distance of the fitted surface from the detected landmarks, relative to the interocular
-            distance; NaN where the frame was not valid.
-        quality: (T,) 0 to 1: how much the frame's values can be relied on; falls where landmarks contradict the head or
-            the frames around, and with the distance from the nearest valid frame.
-        valid: (T,) whether the frame has landmarks of its own.
-        state: to go on after the last of these frames.
-    """
-
-    expression: Float[ndarray, "T E"]
-    jaw: Float[ndarray, "T 3"]
-    neck: Float[ndarray, "T 3"]
-    eyes: Float[ndarray, "T 6"]
-    camera_from_head: Float[ndarray, "T 4 4"]
-    residual: Float[ndarray, " T"]
-    quality: Float[ndarray, " T"]
-    valid: Bool[ndarray, " T"]
-    state: MotionState
 
 
 class MotionFitter:
@@ -157,6 +114,9 @@ class MotionFitter:
         self._indices = response.indices
         self._intrinsics = intrinsics
         self._options = options
+        self._jaw_turns = "jaw" not in held
+        lips = topology_named(topology).regions
+        self._on_lips = np.isin(response.indices, [*lips.get("lips_outer", ()), *lips.get("lips_inner", ())])
         bounds = model.expression_bounds
         names = tuple(model.expression_names)
         sigma = response.expression_sigma
@@ -179,7 +139,14 @@ class MotionFitter:
             if bounds is None
             else bounds.cpu().numpy().astype(float),
             turning=turning,
+            lips=LipEvidence.of(model, identity, intrinsics, turning, held),
+            gaze=GazeEvidence(self._surface, intrinsics, turning, names, self._curves is not None),
         )
+
+    @property
+    def turning(self) -> tuple[int, ...]:
+        """Numbers of the joints of `MOVING_JOINTS` that turn."""
+        return self._problem.turning
 
     @property
     def lookahead(self) -> float:
@@ -195,6 +162,10 @@ class MotionFitter:
         valid: Bool[ndarray, " T"] | None = None,
         shots: Int[ndarray, " T"] | None = None,
         confidence: Float[ndarray, "T N"] | None = None,
+        known: KnownExpression | None = None,
+        filmed: FilmedFrames | None = None,
+        lips: Float[ndarray, "T R 2"] | None = None,
+        irises: Float[ndarray, "T 2 4"] | None = None,
         start: MotionState | None = None,
         keep: int | None = None,
     ) -> Motion:
@@ -212,28 +183,54 @@ class MotionFitter:
             valid: which frames show the face; all by default. The others are bridged by the prior.
             shots: number of each frame's shot; frames of different shots are not tied together. All one by default.
             confidence: of each landmark, 0 leaves it out; all 1 by default.
+            known: expression and jaw of valid frames, which are then held; pose and gaze are fitted to the landmarks
+                beside the lips, as these are where such a source and landmarks differ. Frames that are not valid are
+                bridged as always. The same in each chunk of a clip, or in none.
+            filmed: the frames' pictures, and a motion to begin with; all valid frames must be there.
+            lips: as `face3d.landmarks.lip_contours.read_lips` reads them; where it is sure, they stand in for the
+                landmarks of the lips.
+            irises: as `face3d.landmarks.iris_contours.read_irises` reads them; where it is sure of one, MediaPipe's own
+                landmarks of the irises are not heard.
             start: what the frames before have left.
             keep: so many frames from the start are wanted, all by default; the rest is only looked at.
 
         Raises:
-            ArgumentError: shapes that do not fit together, times that do not increase.
+            ArgumentError: shapes that do not fit together, times that do not increase, a known jaw of a head whose jaw
+                an expression opens.
             InputError: not a single valid frame in a stretch without `start`.
         """
         given = self._take(times, points, curves, valid, shots, confidence)
+        given.lips = None if lips is None or known is not None else LipsSeen.of(points, lips)
+        if irises is not None:
+            given.irises = np.asarray(irises, np.float64)
+            instead = irises_known(given.irises)[:, None] & np.isin(self._indices, IRISES)
+            given.confidence = np.where(instead, 0.0, given.confidence)
         keep = len(given.times) if keep is None else min(keep, len(given.times))
         if start is None and not given.valid.any():
             raise InputError("no frame of this stretch of the video shows the face; there is no motion to fit")
         poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
         given.valid &= ~jumps(given.times, given.shots, given.valid, *poses)
-        options = self._options
-        settled = self._problem.settle(
-            given,
-            self._first_frames(given, poses, start),
-            None if start is None else _end_of(start),
-            keep,
-            iterations=options.iterations if len(given.times) > 1 or start is None else LIVE_ITERATIONS,
-            tolerance=options.tolerance,
-        )
+        if filmed is not None:
+            given.valid &= np.array([image is not None for image in filmed.images])
+        weighed, turns = given, _straight(len(given.times))
+        if known is not None:
+            if not self._jaw_turns:
+                raise ArgumentError("an expression opens this head's jaw; a known turn of the jaw is for FLAME heads")
+            weighed, turns = hold_expression(
+                given,
+                known,
+                expressions=len(self._problem.bounds),
+                unknowns=self._problem.evidence.size,
+                on_lips=self._on_lips,
+            )
+        before = None if start is None else start.end()
+        tolerance = self._options.tolerance
+        if filmed is None:
+            begin = self._first_frames(weighed, turns, poses, start)
+            steps = self._options.iterations if len(given.times) > 1 or start is None else LIVE_ITERATIONS
+            settled = self._problem.settle(weighed, begin, before, keep, iterations=steps, tolerance=tolerance)
+        else:
+            settled = self._on_pictures(weighed, filmed, before, keep)
         return self._motion(given, settled, start, keep)
 
     def fit_next(
@@ -244,6 +241,8 @@ class MotionFitter:
         curves: Float[ndarray, " C"] | None = None,
         shot: int = 1,
         confidence: Float[ndarray, " N"] | None = None,
+        lips: Float[ndarray, "R 2"] | None = None,
+        irises: Float[ndarray, "2 4"] | None = None,
         start: MotionState | None = None,
     ) -> Motion:
         """Fit one frame as it comes in, with no lag: `fit` of one frame. None for points: the face is not seen.
@@ -260,8 +259,56 @@ class MotionFitter:
             valid=np.array([seen]),
             shots=np.array([shot]),
             confidence=None if confidence is None else confidence[None],
+            lips=None if lips is None else lips[None],
+            irises=None if irises is None else irises[None],
             start=start,
         )
+
+    def _on_pictures(self, given: Seen, filmed: FilmedFrames, before: ChainEnd | None, keep: int) -> Settled:
+        """Coarse to fine, landmarks and pixels together."""
+        used = np.flatnonzero(given.valid)
+        images = [image for t in used.tolist() if (image := filmed.images[t]) is not None]
+        frames, skin = filmed.begin, filmed.skin
+        trust = skin.trust(images, frames[used])
+        for blur, steps in LEVELS:
+            seen = skin.pictures(images, trust, frames[used], blur)
+            settled = self._problem.settle(
+                given,
+                frames,
+                before,
+                keep,
+                iterations=steps,
+                tolerance=self._options.tolerance,
+                beside=partial(skin.linearize, seen=seen),
+            )
+            frames = settled.frames
+        return settled
+
+    def with_eyes_of(
+        self,
+        points: Float[ndarray, "T N 3"],
+        irises: Float[ndarray, "T 2 4"],
+        *,
+        curves: Float[ndarray, "T C"] | None = None,
+        confidence: Float[ndarray, "T N"] | None = None,
+    ) -> MotionFitter:
+        """The same with the person's eyes where some frames' irises say that they are; arguments are as for `fit`."""
+        count = np.arange(len(points))
+        given = self._take(count.astype(np.float64), points, curves, None, count, confidence)
+        poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
+        settled = self._problem.settle(
+            given,
+            self._first_frames(given, _straight(len(count)), poses, None),
+            None,
+            len(count),
+            iterations=LIVE_ITERATIONS,
+            tolerance=1.0,
+        )
+        gaze, used = self._problem.gaze, given.valid
+        offset = gaze.eye_offset(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
+        other = copy.copy(self)
+        other._problem = replace(self._problem, gaze=gaze.shifted(offset))
+        return other
 
     def _take(
         self,
@@ -298,11 +345,14 @@ class MotionFitter:
         )
 
     def _first_frames(
-        self, given: Seen, poses: tuple[Float[ndarray, "T 3 3"], Float[ndarray, "T 3"]], start: MotionState | None
+        self,
+        given: Seen,
+        turns: Float[ndarray, "T K 3 3"],
+        poses: tuple[Float[ndarray, "T 3 3"], Float[ndarray, "T 3"]],
+        start: MotionState | None,
     ) -> Frames:
         """Where the solver begins: poses of a stiff head, expressions as the curves have them, gaps bridged."""
         bounds = self._problem.bounds
-        turns = np.tile(np.eye(3), (len(given.times), len(MOVING_JOINTS), 1, 1))
         frames = Frames(np.clip(given.expression, bounds[:, 0], bounds[:, 1]), turns, *poses)
         if start is None:
             return bridge(frames, given.times, given.shots, given.valid)
@@ -312,15 +362,17 @@ class MotionFitter:
             np.concatenate([[first], rest])
             for first, rest in ((start.time, given.times), (start.shot, given.shots), (True, given.valid))
         )
-        return bridge(Frames.join(_end_of(start).frames, frames), times, shots, valid.astype(bool))[1:]
+        return bridge(Frames.join(start.end().frames, frames), times, shots, valid.astype(bool))[1:]
 
     def _motion(self, given: Seen, settled: Settled, start: MotionState | None, keep: int) -> Motion:
         frames, valid = settled.frames[:keep], given.valid[:keep]
         pose = np.tile(np.eye(4), (keep, 1, 1))
         pose[:, :3, :3], pose[:, :3, 3] = frames.rotation, frames.translation
         vectors = Rotation.from_matrix(frames.turns.reshape(-1, 3, 3)).as_rotvec().reshape(keep, 3, 3)
-        end = settled.end
-        residual = self._residual(frames, given.pixels[:keep], given.confidence[:keep])
+        before = None if start is None else (start.time, start.shot)
+        residual = reprojection(
+            self._surface, self._corners, self._intrinsics, frames, given.pixels[:keep], given.confidence[:keep]
+        )
         return Motion(
             expression=frames.expression,
             jaw=vectors[:, 0],
@@ -328,63 +380,13 @@ class MotionFitter:
             eyes=vectors[:, 1:].reshape(keep, 6),
             camera_from_head=pose,
             residual=np.where(valid, residual, np.nan),
-            quality=_quality(given, settled.trust, residual, start)[:keep],
+            quality=frame_quality(given, settled.trust, residual, before)[:keep],
             valid=valid,
-            state=MotionState(
-                time=end.time,
-                shot=end.shot,
-                expression=end.frames.expression[0],
-                turns=end.frames.turns[0],
-                rotation=end.frames.rotation[0],
-                translation=end.frames.translation[0],
-                information=end.information,
-                slope=end.slope,
-            ),
+            lips_closed=np.zeros(keep, bool) if self._problem.lips is None else self._problem.lips.closed(frames),
+            state=MotionState.of(settled.end),
         )
 
-    def _residual(
-        self, frames: Frames, pixels: Float[ndarray, "T N 2"], confidence: Float[ndarray, "T N"]
-    ) -> Float[ndarray, " T"]:
-        """Mean distance of the fitted surface from the landmarks, relative to the interocular distance."""
-        surface = self._surface.evaluate(frames.expression, frames.turns, slopes=False).points
-        surface, corners = (
-            self._projected(points @ frames.rotation.transpose(0, 2, 1) + frames.translation[:, None])
-            for points in (surface, self._corners)
-        )
-        weight = (confidence > KNOWN) / np.maximum((confidence > KNOWN).sum(axis=1), 1)[:, None]
-        unit = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
-        distance = np.einsum("tn,tn->t", weight, np.linalg.norm(pixels - surface, axis=2))
-        relative: Float[ndarray, " T"] = distance / np.maximum(unit, 1e-6)
-        return relative
 
-    def _projected(self, camera: Float[ndarray, "T N 3"]) -> Float[ndarray, "T N 2"]:
-        matrix = self._intrinsics.matrix
-        pixels: Float[ndarray, "T N 2"] = camera[..., :2] / camera[..., 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
-        return pixels
-
-
-def _end_of(state: MotionState) -> ChainEnd:
-    frames = Frames(*(array[None] for array in (state.expression, state.turns, state.rotation, state.translation)))
-    return ChainEnd(state.time, state.shot, frames, state.information, state.slope)
-
-
-def _quality(
-    given: Seen, trust: Float[ndarray, " T"], residual: Float[ndarray, " T"], start: MotionState | None
-) -> Float[ndarray, " T"]:
-    """What landmarks are worth where there are any; elsewhere what is left of the nearest frame that has some."""
-    own = np.zeros(len(trust))
-    count = len(residual)
-    seen = (given.confidence[:count] > KNOWN).mean(axis=1)
-    own[:count] = trust[:count] * seen / (1 + (residual / DOUBTFUL_RESIDUAL) ** 2)
-    own[~given.valid] = 0
-    sure = np.flatnonzero(given.valid)
-    times, shots, worth = given.times[sure], given.shots[sure], np.maximum(own[sure], 0)
-    worth[sure >= count] = 1.0
-    if start is not None:
-        times, shots, worth = (
-            np.concatenate([[first], rest]) for first, rest in ((start.time, times), (start.shot, shots), (1.0, worth))
-        )
-    for t in np.flatnonzero(~given.valid[:count]):
-        fading = np.exp(-np.abs(times - given.times[t]) / GAP_FADING) * worth * (shots == given.shots[t])
-        own[t] = GAP_QUALITY * fading.max(initial=0.0)
-    return own
+def _straight(count: int) -> Float[ndarray, "T K 3 3"]:
+    """Joints that are not turned."""
+    return np.tile(np.eye(3), (count, len(MOVING_JOINTS), 1, 1))

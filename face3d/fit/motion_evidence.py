@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from face3d.camera import Intrinsics
 from face3d.fit.evidence import DetectorResponse
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.point_model import cross_matrix
+from face3d.landmarks.lip_contours import BETWEEN_CORNERS, INNER, OUTER
 
 __all__ = ["CONSTANT_SHARE", "Frames", "LandmarkEvidence", "NormalEquations"]
 
@@ -27,11 +28,8 @@ CONSTANT_SHARE = 0.75
 """Share of the variance of a detector's correlated errors that stays the same for one person throughout a clip, as
 measured on rendered clips of known heads (0.65 to 0.85)."""
 
-_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-_INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
-
 FOLLOWED = (
-    (*_LIPS, *_INNER_LIPS),
+    OUTER + INNER,
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 )
@@ -41,8 +39,15 @@ FOLLOWED_SHARE = 0.2
 """Factor on the detector's correlated errors in the shape of each of them. Measured over photos of all expressions,
 strong and odd ones too, an opening of the lips is off by 4.7 mm; in speech, most of which repeats, by less than 2."""
 
+READ_LIPS_WEIGHT = 0.3
+"""Factor on the inverse standard deviations of the lips' landmarks in frames whose lips were read themselves. Without
+any, the surface of the lips is free to roll under their contours."""
+
 FRAMES_AT_ONCE = 16
 """Frames whose Jacobians are held in memory together."""
+
+MOST_KEPT = 32
+"""Sets of weights for which the landmarks' common errors are kept."""
 
 THREADS = 2
 """That linearize frames side by side; NumPy lets them, as most of it is products of matrices."""
@@ -116,17 +121,32 @@ class LandmarkEvidence:
         frontal = self._sigma_at(np.zeros(1))[0]
         self._root = (1 / frontal).reshape(-1)
         self._whitened = modes.reshape(len(modes), len(self._root)) * self._root * np.sqrt(share)
-        self._common = _woodbury(self._whitened)
+        self._commons: dict[bytes, Float[ndarray, "R P"]] = {}
 
     @property
     def size(self) -> int:
         """Number of unknowns D of a frame."""
         return self.points.basis.shape[2] + len(self._turn_columns) + 6
 
+    def weights(
+        self, confidence: Float[ndarray, "T N"], read: Bool[ndarray, " T"] | None = None
+    ) -> Float[ndarray, "T N"]:
+        """Factors on the landmarks' inverse standard deviations: 0 leaves one out.
+
+        Args:
+            confidence: of each landmark.
+            read: in which frames the lips themselves were read, next to which their landmarks count little.
+        """
+        known = (confidence > 0.5).astype(np.float64)
+        if read is not None:
+            lips = np.isin(self._response.indices, BETWEEN_CORNERS)
+            known[read[:, None] & lips] *= READ_LIPS_WEIGHT
+        return known
+
     def linearize(
-        self, frames: Frames, pixels: Float[ndarray, "T N 2"], confidence: Float[ndarray, "T N"]
+        self, frames: Frames, pixels: Float[ndarray, "T N 2"], weights: Float[ndarray, "T N"]
     ) -> NormalEquations:
-        """Normal equations of every frame, without robust weights."""
+        """Normal equations of every frame, without robust weights; `weights` as the method gives them."""
         count, size = len(pixels), self.size
         equations = NormalEquations(np.empty((count, size, size)), np.empty((count, size)), np.empty(count))
 
@@ -135,7 +155,7 @@ class LandmarkEvidence:
             self._linearize(
                 frames[part],
                 pixels[part],
-                confidence[part],
+                weights[part],
                 NormalEquations(equations.hessian[part], equations.gradient[part], equations.surprise[part]),
             )
 
@@ -168,7 +188,7 @@ class LandmarkEvidence:
         self,
         frames: Frames,
         pixels: Float[ndarray, "T N 2"],
-        confidence: Float[ndarray, "T N"],
+        weights: Float[ndarray, "T N"],
         out: NormalEquations,
     ) -> None:
         posed = self.points.evaluate(frames.expression, frames.turns)
@@ -210,17 +230,31 @@ class LandmarkEvidence:
         jacobian[..., 1, cursor + 2] -= misses[..., 0]
         jacobian[..., cursor + 3 : cursor + 6] = by_camera - bias_slope[..., 3:]
         jacobian[..., -1] = residual
-        known = confidence > 0.5
-        weight = known[:, :, None] / self._sigma_at(yaw)
+        weight = weights[:, :, None] / self._sigma_at(yaw)
         jacobian *= weight[..., None].astype(np.float32)
         rows = jacobian.reshape(count, 2 * landmarks, -1)
-        shared = self._common @ rows
-        for t in np.flatnonzero(~known.all(axis=1)):
-            shared[t] = _woodbury(self._whitened * np.repeat(known[t], 2)) @ rows[t]
+        kinds: dict[bytes, list[int]] = {}
+        for t, pattern in enumerate(weights):
+            kinds.setdefault(pattern.tobytes(), []).append(t)
+        shared = np.empty((count, len(self._whitened), rows.shape[2]), np.float32)
+        for alike in kinds.values():
+            part = alike if len(kinds) > 1 else slice(None)
+            shared[part] = self._common(weights[alike[0]]) @ rows[part]
         normal = (rows.transpose(0, 2, 1) @ rows - shared.transpose(0, 2, 1) @ shared).astype(np.float64)
         out.hessian[:] = normal[:, :-1, :-1]
         out.gradient[:] = normal[:, :-1, -1]
-        out.surprise[:] = normal[:, -1, -1] / np.maximum(2 * known.sum(axis=1), 1)
+        out.surprise[:] = normal[:, -1, -1] / np.maximum(2 * (weights > 0).sum(axis=1), 1)
+
+    def _common(self, weights: Float[ndarray, " N"]) -> Float[ndarray, "R P"]:
+        """What errors that go together take from landmarks that count so much; few sets of weights occur in a clip."""
+        key = weights.tobytes()
+        common = self._commons.get(key)
+        if common is None:
+            common = _woodbury(self._whitened * np.repeat(weights, 2))
+            if len(self._commons) >= MOST_KEPT:
+                self._commons.clear()
+            self._commons[key] = common
+        return common
 
     def _bias(
         self, yaw: Float[ndarray, " T"], pitch: Float[ndarray, " T"], slopes: Float[ndarray, "T 2 6"]

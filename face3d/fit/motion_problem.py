@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,11 +12,16 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
 from face3d.fit.blas_threads import one_blas_thread
+from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion_chain import solve_chain
-from face3d.fit.motion_evidence import Frames, LandmarkEvidence
+from face3d.fit.motion_evidence import Frames, LandmarkEvidence, NormalEquations
+from face3d.fit.motion_gaze import GazeEvidence
+from face3d.fit.motion_lips import LipEvidence
 from face3d.fit.motion_prior import MotionPrior, frame_steps
 
 __all__ = ["ChainEnd", "MotionProblem", "Seen", "Settled"]
+
+Beside: TypeAlias = Callable[[Frames], NormalEquations]
 
 SURPRISE_LIMIT = 9.0
 """Mean squared standardised residual beyond which a frame loses weight, with the square of what is above."""
@@ -38,6 +45,9 @@ class Seen:
         pixels: (T, N, 2) of the landmarks that are used, zero where not valid; confidence: (T, N).
         valid: (T,) whether the landmarks of a frame are believed.
         expression: (T, E) mean of the expression's prior.
+        held: (D,) unknowns that stay where the iteration begins; None for none.
+        lips: what was read of the lips, None where nothing was.
+        irises: (T, 2, 4) as read, None where nobody has read them.
     """
 
     times: Float[ndarray, " T"]
@@ -46,6 +56,9 @@ class Seen:
     confidence: Float[ndarray, "T N"]
     valid: Bool[ndarray, " T"]
     expression: Float[ndarray, "T E"]
+    held: Bool[ndarray, " D"] | None = None
+    lips: LipsSeen | None = None
+    irises: Float[ndarray, "T 2 4"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +98,8 @@ class MotionProblem:
         precision: (D,) of what each frame's unknowns are expected to be.
         bounds: (E, 2) of the expression.
         turning: numbers of the free joints.
+        lips: compares it with readings of the lips; None for a head that does not say where its lips are.
+        gaze: compares the eyes with irises that were read.
     """
 
     evidence: LandmarkEvidence
@@ -92,10 +107,20 @@ class MotionProblem:
     precision: Float[ndarray, " D"]
     bounds: Float[ndarray, "E 2"]
     turning: tuple[int, ...]
+    gaze: GazeEvidence
+    lips: LipEvidence | None = None
 
     @one_blas_thread()
     def settle(
-        self, seen: Seen, frames: Frames, before: ChainEnd | None, keep: int, *, iterations: int, tolerance: float
+        self,
+        seen: Seen,
+        frames: Frames,
+        before: ChainEnd | None,
+        keep: int,
+        *,
+        iterations: int,
+        tolerance: float,
+        beside: Beside | None = None,
     ) -> Settled:
         """Gauss-Newton on all frames at once.
 
@@ -106,6 +131,7 @@ class MotionProblem:
             keep: after which frame the chain may be cut.
             iterations: at most.
             tolerance: largest standardised step that ends the iteration.
+            beside: what else is known of the valid frames where they are.
         """
         times, shots, used = seen.times, seen.shots, np.flatnonzero(seen.valid)
         if before is not None:
@@ -114,8 +140,17 @@ class MotionProblem:
         first = len(times) - len(seen.times)
         seconds, joined = np.diff(times), (np.diff(shots) == 0).astype(np.float64)
         size = self.evidence.size
+        still = np.zeros(size, bool) if seen.held is None else seen.held
         trust = np.zeros(len(seen.times))
         trust[used] = 1.0
+        if seen.irises is not None and len(used):
+            begun = self.gaze.begin(frames[used + first], seen.irises[used])
+            turns = frames.turns.copy()
+            turns[used + first] = begun.turns
+            frames = replace(frames, turns=turns)
+        lips = None if self.lips is None or seen.lips is None else seen.lips[used]
+        read = None if self.lips is None or lips is None else self.lips.usable(frames[used + first], lips)
+        weights = self.evidence.weights(seen.confidence[used], read)
         for number in range(iterations):
             hessian, gradient = np.zeros((len(times), size, size)), np.zeros((len(times), size))
             np.einsum("tdd->td", hessian)[:] = WEAKEST / self.prior.rate**2
@@ -124,7 +159,7 @@ class MotionProblem:
                 hessian[0] += before.information
                 gradient[0] = before.slope + before.information @ moved
             here = frames[used + first]
-            equations = self.evidence.linearize(here, seen.pixels[used], seen.confidence[used])
+            equations = self.evidence.linearize(here, seen.pixels[used], weights)
             if number:
                 trust[used] = np.minimum(1.0, (SURPRISE_LIMIT / np.maximum(equations.surprise, 1e-9)) ** 2)
             weight = trust[used, None]
@@ -132,7 +167,19 @@ class MotionProblem:
             hessian[used + first] += weight[:, :, None] * equations.hessian
             np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
             gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
-            step, information, slope = self._step(frames, hessian, gradient, seconds, joined, first + keep - 1)
+            if beside is not None:
+                told = beside(here)
+                hessian[used + first] += told.hessian
+                gradient[used + first] += told.gradient
+            if self.lips is not None and lips is not None:
+                normal, pull = self.lips.linearize(here, lips)
+                hessian[used + first] += weight[:, :, None] * normal
+                gradient[used + first] += weight * pull
+            if seen.irises is not None:
+                looks = self.gaze.linearize(here, seen.irises[used], seen.expression[used], robust=number > 0)
+                hessian[used + first] += weight[:, :, None] * looks.hessian
+                gradient[used + first] += weight * looks.gradient
+            step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)
             frames = self._moved(frames, step)
             if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:
                 break
@@ -147,15 +194,16 @@ class MotionProblem:
         gradient: Float[ndarray, "T D"],
         seconds: Float[ndarray, " S"],
         joined: Float[ndarray, " S"],
+        still: Bool[ndarray, " D"],
         known: int,
     ) -> tuple[Float[ndarray, "T D"], Float[ndarray, "D D"], Float[ndarray, " D"]]:
-        """The best step with the landmarks linear, and what the frames up to `known` know of it after the step."""
+        """The best step with the landmarks linear and the `still` held, and what the frames up to `known` know then."""
         apart = frame_steps(frames, self.turning)
         expressions = self.bounds.shape[0]
         low, high = (self.bounds[:, side] - frames.expression for side in (0, 1))
         step = np.zeros_like(gradient)
         scale = np.sqrt(np.einsum("tdd->td", hessian))
-        held = np.zeros(step.shape, bool)
+        held = np.tile(still, (len(step), 1))
         settled = True
         for _ in range(INNER_STEPS):
             slope = gradient + np.einsum("tde,te->td", hessian, step, optimize=True)
@@ -167,7 +215,7 @@ class MotionProblem:
                 pull[1:] += ties * between
                 pull[:-1] -= ties * between
                 pull, now = pull[:, :expressions], step[:, :expressions]
-                held[:, :expressions] = ((now <= low) & (pull > 0)) | ((now >= high) & (pull < 0))
+                held[:, :expressions] = ((now <= low) & (pull > 0)) | ((now >= high) & (pull < 0)) | still[:expressions]
             solution = solve_chain(hessian, slope, ties, between, held, known)
             moved = step + solution.step
             now = np.clip(moved[:, :expressions], low, high)

@@ -27,7 +27,6 @@ from face3d.fit.landmark_fit import (
     describe_fit,
     held_joints,
     identity_covariance,
-    size_of,
     solve_landmarks,
 )
 from face3d.fit.metric_evidence import hold_exactly
@@ -39,12 +38,22 @@ from face3d.fit.photometric_problem import (
 )
 from face3d.fit.photometric_views import EVEN_LIGHT, seen_samples
 from face3d.fit.point_model import PointModel
+from face3d.fit.scale import size_of
 from face3d.fit.skin_surface import SkinSurface
 from face3d.fit.solver import Solution, minimize
 from face3d.head import HeadModel
 from face3d.media.colour import srgb_from_linear
 
-__all__ = ["PhotoColours", "PhotometricFit", "PhotometricOptions", "fit_photometric"]
+__all__ = [
+    "PhotoColours",
+    "PhotometricFit",
+    "PhotometricOptions",
+    "SolvedColours",
+    "check_photos",
+    "fit_photometric",
+    "skin_of",
+    "solve_colours",
+]
 
 NOISE_ROUNDS = 3
 """How often a photo's noise is measured and its colours are fitted to it. The first measure, with the mean face's
@@ -124,6 +133,24 @@ class PhotometricFit:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SolvedColours:
+    """What the solver found, and all that it takes to say more of it.
+
+    Attributes:
+        landmarks: the landmark problem's solution, refined where that made it better.
+        problem: of landmarks and colours at the finest level.
+        state: of that problem; plain: the landmark fit's own head with the best colours for it.
+        refined: whether the result differs from the landmark fit.
+    """
+
+    landmarks: SolvedLandmarks
+    problem: PhotometricProblem
+    state: PhotometricState
+    plain: PhotometricState
+    refined: bool
+
+
 @one_blas_thread()
 def fit_photometric(
     model: HeadModel,
@@ -148,11 +175,34 @@ def fit_photometric(
         ArgumentError: no observation, photos that are not one per observation or of another size, or a model that
             lacks the landmarks' point set.
     """
-    how = photometric or PhotometricOptions()
-    _check_photos(observations, photos)
+    check_photos(observations, photos)
     solved = solve_landmarks(model, observations, options or FitOptions(), response=response)
+    found = solve_colours(model, solved, photos, photometric or PhotometricOptions())
+    problem, state = found.problem, found.state
+    return PhotometricFit(
+        fit=describe_fit(model, found.landmarks, observations),
+        lights=state.lights,
+        tones=state.tones,
+        vertices=problem.albedo.vertices,
+        log_albedo=problem.albedo.log(state.albedo),
+        noise_factors=tuple(view.noise_factor for view in problem.views),
+        residual_before=_residual(problem, found.plain),
+        residual_after=_residual(problem, state),
+        refined=found.refined,
+    )
+
+
+def solve_colours(
+    model: HeadModel,
+    solved: SolvedLandmarks,
+    photos: Sequence[UInt8[ndarray, "H W 3"]],
+    how: PhotometricOptions,
+    *,
+    problem_of: type[PhotometricProblem] = PhotometricProblem,
+) -> SolvedColours:
+    """`fit_photometric` from a landmark solution on; `problem_of` says what its photos share, the rest is the same."""
     problem, start = solved.problem, solved.solution.state
-    skin, albedo = _skin_of(model, problem.identity_size)
+    skin, albedo = skin_of(model, problem.identity_size)
     images = []
     for photo, view, evidence in zip(photos, start.views, problem.views, strict=True):
         images.append(FaceImage.of(photo, view.project(skin.points, start.identity, evidence), size=how.image_size))
@@ -162,38 +212,26 @@ def fit_photometric(
             seen_samples(model, skin, state.landmarks, evidence, index, image, blur)
             for index, (evidence, image) in enumerate(zip(problem.views, images, strict=True))
         )
-        colours = PhotometricProblem(problem, skin, albedo, views, how.noise, light_scale, moves=False)
+        colours = problem_of(problem, skin, albedo, views, how.noise, light_scale, moves=False)
         for _ in range(NOISE_ROUNDS):
             colours.views = tuple(
                 replace(view, noise_factor=colours.noise_factor(state, index))
                 for index, view in enumerate(colours.views)
             )
             state = minimize(colours, state, max_iterations=COLOUR_STEPS, tolerance=how.tolerance).state
-        whole = PhotometricProblem(problem, skin, albedo, colours.views, how.noise, light_scale)
+        whole = problem_of(problem, skin, albedo, colours.views, how.noise, light_scale)
         solution = minimize(whole, state, max_iterations=steps, tolerance=how.tolerance)
         state = solution.state
     # The best that the landmark fit's own head can do with the same colours at the finest level, to compare with.
     plain = replace(state, landmarks=start)
     plain = minimize(colours, plain, max_iterations=2 * COLOUR_STEPS, tolerance=how.tolerance).state
-    refined = whole.cost(state) < whole.cost(plain)
-    if refined:
-        solved = _with_refined(model, solved, solution)
-    else:
-        state = plain
-    return PhotometricFit(
-        fit=describe_fit(model, solved, observations),
-        lights=state.lights,
-        tones=state.tones,
-        vertices=albedo.vertices,
-        log_albedo=albedo.log(state.albedo),
-        noise_factors=tuple(view.noise_factor for view in whole.views),
-        residual_before=_residual(whole, plain),
-        residual_after=_residual(whole, state),
-        refined=refined,
-    )
+    if not whole.cost(state) < whole.cost(plain):
+        return SolvedColours(solved, whole, plain, plain, refined=False)
+    return SolvedColours(_with_refined(model, solved, solution), whole, state, plain, refined=True)
 
 
-def _check_photos(observations: Sequence[Observation], photos: Sequence[UInt8[ndarray, "H W 3"]]) -> None:
+def check_photos(observations: Sequence[Observation], photos: Sequence[UInt8[ndarray, "H W 3"]]) -> None:
+    """Raise `ArgumentError` unless there is a photo of the right size for each observation."""
     if len(photos) != len(observations):
         raise ArgumentError(f"{len(observations)} observations need as many photos, not {len(photos)}")
     for photo, observation in zip(photos, observations, strict=True):
@@ -205,7 +243,7 @@ def _check_photos(observations: Sequence[Observation], photos: Sequence[UInt8[nd
 
 
 @lru_cache(maxsize=2)
-def _skin_of(model: HeadModel, components: int) -> tuple[SkinSurface, AlbedoBasis]:
+def skin_of(model: HeadModel, components: int) -> tuple[SkinSurface, AlbedoBasis]:
     """The sampled skin and its albedo; kept between fits, models do not change."""
     albedo = albedo_of(model)
     triangles = model.triangles.cpu().numpy()

@@ -31,7 +31,7 @@ from face3d.fit.point_model import PointState, cross_matrix
 from face3d.fit.skin_surface import SkinSurface, block_diagonal
 from face3d.fit.solver import Linearization
 
-__all__ = ["PhotometricNoise", "PhotometricProblem", "PhotometricState", "PhotometricView"]
+__all__ = ["PhotometricNoise", "PhotometricProblem", "PhotometricState", "PhotometricView", "log_shading"]
 
 LIGHT_SIZE = 27
 SHADING_FLOOR = 0.05
@@ -89,7 +89,7 @@ class PhotometricState:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shaded:
+class ShadedView:
     """One photo evaluated at a state.
 
     Attributes:
@@ -139,10 +139,10 @@ class PhotometricProblem:
         self.views = views
         self.moves = moves
         self.light_scale = light_scale
-        self._robust_scale = noise.robust_scale
+        self.noise = noise
         used = max(float(np.sum(skin.weight > 0)), 1.0)
-        self._share = min(noise.independent / used, 1.0)
-        self._whiten = np.linalg.inv(_channel_root(noise.brightness, noise.colour))
+        self.share = min(noise.independent / used, 1.0)
+        self.whiten = np.linalg.inv(_channel_root(noise.brightness, noise.colour))
         self._albedo_columns = np.moveaxis(albedo.basis, 0, -1)
 
     @property
@@ -161,14 +161,22 @@ class PhotometricProblem:
         cost += 0.5 * float(np.sum(precision * deviation**2))
         gradient[geometric:] += precision * deviation
         np.einsum("ii->i", hessian)[geometric:] += precision
+        cost += self.add_colours(state, gradient, hessian)
+        return Linearization(cost, gradient, hessian)
+
+    def add_colours(
+        self, state: PhotometricState, gradient: Float[ndarray, " P"], hessian: Float[ndarray, "P P"]
+    ) -> float:
+        """Add the colours' part, priors apart, to the normal equations; gives its cost."""
+        cost = 0.0
         for index in range(len(self.views)):
-            shaded = self._shade(state, index)
+            shaded = self.shade(state, index)
             used = np.flatnonzero(shaded.weight > 0)
-            rows, columns = self._jacobian(state, index, shaded, used), self._columns(index)
+            rows, columns = self.jacobian(state, index, shaded, used, shaded.weight[used]), self.columns(index)
             cost += shaded.cost
             hessian[np.ix_(columns, columns)] += rows.T @ rows
             gradient[columns] += rows.T @ (shaded.residual[used] * np.sqrt(shaded.weight[used])[:, None]).ravel()
-        return Linearization(cost, gradient, hessian)
+        return cost
 
     def cost(self, state: PhotometricState) -> float:
         """Half sum of squares, infinite for a head behind the camera."""
@@ -180,7 +188,7 @@ class PhotometricProblem:
 
     def photometric_cost(self, state: PhotometricState) -> float:
         """The colours' part of the cost alone."""
-        return sum(self._shade(state, index).cost for index in range(len(self.views)))
+        return sum(self.shade(state, index).cost for index in range(len(self.views)))
 
     def move(self, state: PhotometricState, step: Float[ndarray, " P"]) -> PhotometricState:
         """Take a step."""
@@ -205,12 +213,12 @@ class PhotometricProblem:
         self, state: PhotometricState, index: int
     ) -> tuple[Float[ndarray, "N 3"], Float[ndarray, "N 3"], Float[ndarray, " N"]]:
         """Log light photographed and predicted at each sample of one photo, and its weight without the robust loss."""
-        shaded = self._shade(state, index)
+        shaded = self.shade(state, index)
         return shaded.observed, state.tones[index] * shaded.model, shaded.trust
 
     def noise_factor(self, state: PhotometricState, index: int) -> float:
         """How many times larger the usual residual of one photo is than the noise says, at least LEAST_NOISE."""
-        shaded = self._shade(state, index)
+        shaded = self.shade(state, index)
         if not shaded.trust.any():
             return 1.0
         squared = np.sum(shaded.residual**2, axis=1)
@@ -219,7 +227,8 @@ class PhotometricProblem:
         middle = squared[order][np.searchsorted(passed, passed[-1] / 2)]
         return max(self.views[index].noise_factor * float(np.sqrt(middle / MEDIAN_SQUARE)), LEAST_NOISE)
 
-    def _shade(self, state: PhotometricState, index: int) -> _Shaded:
+    def shade(self, state: PhotometricState, index: int) -> ShadedView:
+        """Evaluate one photo."""
         view, photo, evidence = state.landmarks.views[index], self.views[index], self.landmarks.views[index]
         coefficients = np.concatenate([state.landmarks.identity, view.expression])
         surface = self.skin.points.evaluate(coefficients, view.turns)
@@ -228,12 +237,12 @@ class PhotometricProblem:
         matrix = view.intrinsics(evidence)
         pixels = camera[:, :2] / camera[:, 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
         observed, slopes, inside = photo.image.sample(pixels)
-        log_shading, per_light = self._log_shading(turned, state.lights[index], index)
-        model = self.albedo.log(state.albedo) + log_shading
-        residual = (observed - state.tones[index] * model) @ self._whiten.T / photo.noise_factor
-        trust = self._share * self.skin.weight * photo.visible * inside
-        squared, scale = np.sum(residual**2, axis=1), self._robust_scale**2
-        return _Shaded(
+        shading, per_light = log_shading(harmonics(turned) @ state.lights[index], self.light_scale[index])
+        model = self.albedo.log(state.albedo) + shading
+        residual = (observed - state.tones[index] * model) @ self.whiten.T / photo.noise_factor
+        trust = self.share * self.skin.weight * photo.visible * inside
+        squared, scale = np.sum(residual**2, axis=1), self.noise.robust_scale**2
+        return ShadedView(
             surface=surface,
             camera=camera,
             turned=turned,
@@ -247,13 +256,18 @@ class PhotometricProblem:
             cost=0.5 * float(trust @ (scale * np.log1p(squared / scale))),
         )
 
-    def _jacobian(
-        self, state: PhotometricState, index: int, shaded: _Shaded, used: Int[ndarray, " M"]
+    def jacobian(
+        self,
+        state: PhotometricState,
+        index: int,
+        shaded: ShadedView,
+        used: Int[ndarray, " M"],
+        weight: Float[ndarray, " M"],
     ) -> Float[ndarray, "3*M Q"]:
-        """Derivative of the weighted residuals of the samples in use by the unknowns in `_columns`."""
+        """Derivative of the weighted residuals of the samples in use by the unknowns in `columns`."""
         view, tone = state.landmarks.views[index], state.tones[index]
-        whiten = self._whiten / self.views[index].noise_factor
-        root = np.sqrt(shaded.weight[used])[:, None, None] * whiten
+        whiten = self.whiten / self.views[index].noise_factor
+        root = np.sqrt(weight)[:, None, None] * whiten
         blocks: list[ndarray] = []
         if self.moves:
             focal = np.diag(view.intrinsics(self.landmarks.views[index]))[:2]
@@ -286,28 +300,13 @@ class PhotometricProblem:
         blocks.append(-tone * (root @ self._albedo_columns[used]).reshape(-1, len(self.albedo.basis)))
         return np.concatenate(blocks, axis=1)
 
-    def _columns(self, index: int) -> Int[ndarray, " Q"]:
+    def columns(self, index: int) -> Int[ndarray, " Q"]:
         """Unknowns that one photo's colours depend on, in the order of the Jacobian's columns."""
-        landmarks, first = self.landmarks, self.landmarks.size
-        geometric: list[int] = []
-        if self.moves:
-            start = landmarks.identity_size + index * landmarks.view_size
-            # The detector's errors, the last of a view's unknowns, move no surface.
-            moved = landmarks.view_size - len(landmarks.response.modes)
-            geometric = [*range(landmarks.identity_size), *range(start, start + moved)]
+        first = self.landmarks.size
+        geometric = self.landmarks.surface_columns(index) if self.moves else []
         light = first + index * (LIGHT_SIZE + 1)
         albedo = first + len(self.views) * (LIGHT_SIZE + 1)
         return np.array([*geometric, *range(light, light + LIGHT_SIZE + 1), *range(albedo, self.size)])
-
-    def _log_shading(
-        self, normals: Float[ndarray, "N 3"], light: Float[ndarray, "9 3"], index: int
-    ) -> tuple[Float[ndarray, "N 3"], Float[ndarray, "N 3"]]:
-        """Logarithm of the light on normals of the camera frame, and its derivative by the plain harmonic sum."""
-        plain = harmonics(normals) @ light
-        floor = 2 * SHADING_FLOOR * self.light_scale[index]
-        root = np.sqrt(plain**2 + floor**2)
-        shading = 0.5 * (plain + root)
-        return np.log(shading), 0.5 * (1 + plain / root) / shading
 
     def _priors(self, state: PhotometricState) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
         """Deviation from the prior mean and its precision for lights, tones and albedo."""
@@ -321,6 +320,21 @@ class PhotometricProblem:
             np.concatenate([*deviations, state.albedo]),
             np.concatenate([*precisions, np.ones(len(state.albedo))]),
         )
+
+
+def log_shading(
+    plain: Float[ndarray, "N 3"], scale: Float[ndarray, " 3"]
+) -> tuple[Float[ndarray, "N 3"], Float[ndarray, "N 3"]]:
+    """Logarithm of the light on surfaces whose plain harmonic sum is given, and its derivative by that sum.
+
+    Args:
+        plain: linear RGB.
+        scale: size of the mean light's coefficient.
+    """
+    floor = 2 * SHADING_FLOOR * scale
+    root = np.sqrt(plain**2 + floor**2)
+    shading = 0.5 * (plain + root)
+    return np.log(shading), 0.5 * (1 + plain / root) / shading
 
 
 def _channel_root(brightness: float, colour: float) -> Float[ndarray, "3 3"]:

@@ -16,7 +16,7 @@ from face3d.fit.skin_surface import SkinSurface
 from face3d.head import HeadModel
 from face3d.render.rasterize_numba import rasterize_camera
 
-__all__ = ["EVEN_LIGHT", "seen_samples"]
+__all__ = ["EVEN_LIGHT", "seen_samples", "seen_share"]
 
 EVEN_LIGHT = float(harmonics(np.array([[0.0, 0.0, 1.0]]))[0, 0])
 """Shading by a unit of the first coefficient alone."""
@@ -45,11 +45,33 @@ def seen_samples(
     view = state.views[index]
     matrix = view.intrinsics(evidence)
     samples = view.in_camera(skin.points, state.identity)
-    pixels = view.project(skin.points, state.identity, evidence)
+    surface = _posed(model, state, view) @ view.rotation.T + view.translation
+    blurred = image.blurred(blur * float(matrix[0, 0]) / float(view.translation[2]))
+    return PhotometricView(blurred, seen_share(model, skin, samples, surface, matrix, image))
+
+
+def seen_share(
+    model: HeadModel,
+    skin: SkinSurface,
+    samples: Float[ndarray, "N 3"],
+    surface: Float[ndarray, "V 3"],
+    matrix: Float[ndarray, "3 3"],
+    image: FaceImage,
+) -> Float[ndarray, " N"]:
+    """The trust in each sample, 0 to 1; places are in the camera's frame, metres.
+
+    Args:
+        model: the head.
+        skin: its sampled skin.
+        samples: places of the samples.
+        surface: places of all vertices.
+        matrix: the camera's K.
+        image: the face.
+    """
+    pixels = samples[:, :2] / samples[:, 2:] * np.diag(matrix)[:2] + matrix[:2, 2]
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     factor = DEPTH_SIDE / max(float((high - low).max()), 1e-6)
     onto_map = np.array([[factor, 0, -factor * low[0]], [0, factor, -factor * low[1]], [0, 0, 1.0]])
-    surface = _posed(model, state, view) @ view.rotation.T + view.translation
     triangles = model.triangles.cpu().numpy()
     depth = rasterize_camera(surface, triangles, onto_map @ matrix, (DEPTH_SIDE, DEPTH_SIDE), threads=1).depth
     column, row = ((pixels - low) * factor).astype(int).clip(0, DEPTH_SIDE - 1).T
@@ -57,8 +79,8 @@ def seen_samples(
     normals = skin.normals(samples)
     cosine = -np.einsum("nx,nx->n", normals, samples) / np.linalg.norm(samples, axis=1)
     facing = np.clip((cosine - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
-    blurred = image.blurred(blur * float(matrix[0, 0]) / float(view.translation[2]))
-    return PhotometricView(blurred, seen * facing * image.usable_at(pixels))
+    share: Float[ndarray, " N"] = seen * facing * image.usable_at(pixels)
+    return share
 
 
 def _posed(model: HeadModel, state: FitState, view: ViewState) -> Float[ndarray, "V 3"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +89,22 @@ class HeadSize:
     @staticmethod
     def _log_size(centred: Float[ndarray, "S 3"]) -> float:
         return 0.5 * math.log(float(np.sum(centred**2)))
+
+
+@lru_cache(maxsize=4)
+def head_size(model: HeadModel, components: int) -> HeadSize:
+    """`HeadSize` of a model; kept, as models do not change."""
+    return HeadSize(model, components)
+
+
+def size_of(model: HeadModel, identity: Float[ndarray, " I"]) -> float:
+    """A head's size relative to the mean head, as `Scale.value` states it."""
+    return math.exp(head_size(model, len(identity)).log_ratio(identity)[0])
+
+
+def size_slope(model: HeadModel, identity: Float[ndarray, " I"]) -> Float[ndarray, " I"]:
+    """Derivative of the logarithm of `size_of`."""
+    return head_size(model, len(identity)).log_ratio(identity)[1]
 
 
 def iris_source(log_ratio: float, apparent_diameters: Sequence[float]) -> ScaleSource | None:

@@ -72,6 +72,8 @@ class FaceLandmarks:
         sighting: where and when, as `face3d.align` tells it; None from a detector.
         peak_heights: (N,) what a heatmap detector itself says of each point, in its own unit (FAN: height of the peak,
             summed over the image and its mirror image, so that 2 is sure). None when the detector has none.
+        lips: (R, 2) what `face3d.landmarks.lip_contours.read_lips` reads in the image; None where nobody has read it.
+        irises: (2, 4) what `face3d.landmarks.iris_contours.read_irises` reads in the image; None where nobody has.
     """
 
     points: Float[np.ndarray, "N 3"]
@@ -86,6 +88,8 @@ class FaceLandmarks:
     face_transform: Float[np.ndarray, "4 4"] | None = None
     sighting: Sighting | None = None
     peak_heights: Float[np.ndarray, " N"] | None = None
+    lips: Float[np.ndarray, "R 2"] | None = None
+    irises: Float[np.ndarray, "2 4"] | None = None
 
 
 @runtime_checkable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import cast, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,7 +13,9 @@ from face3d.camera import Intrinsics
 from face3d.camera.intrinsics import Source
 from face3d.errors import InputError
 from face3d.fit import FitOptions, Observation, Scale
-from face3d.fit.clip_identity import ClipFit, FrameChooser, fit_clip
+from face3d.fit.clip_colours import fit_clip_colours
+from face3d.fit.clip_identity import FrameChooser, fit_clip
+from face3d.fit.motion_pixels import ClipColours
 from face3d.fit.scale import ScaleSource
 from face3d.head import HeadModel
 from face3d.identity.person import IdentityNetwork
@@ -23,13 +25,17 @@ from face3d.tracking.work_folder import WorkFolder
 __all__ = ["ClipHead", "find_heads"]
 
 
+Photos: TypeAlias = Callable[[PersonTimeline, Sequence[int]], Sequence[UInt8[np.ndarray, "H W 3"]]]
+
+_COLOURS = "colours_"
+
 LOOKS_OF_PERSON = 16
 """Pictures of a person that a network is shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipHead:
-    """A person's head and the clip's camera, as `ClipFit` tells them."""
+    """A person's head and the clip's camera, as `ClipFit` tells them, and the skin's colours if they were looked at."""
 
     identity: Float[np.ndarray, " I"]
     identity_covariance: Float[np.ndarray, "I I"]
@@ -37,6 +43,7 @@ class ClipHead:
     errors: Float[np.ndarray, " R"]
     scale: Scale
     warnings: tuple[str, ...]
+    colours: ClipColours | None = None
 
 
 def find_heads(
@@ -47,6 +54,7 @@ def find_heads(
     camera: Intrinsics,
     options: FitOptions,
     network: IdentityNetwork | None,
+    photos: Photos | None = None,
 ) -> tuple[list[tuple[PersonTimeline, ClipHead]], tuple[str, ...]]:
     """Fit every person's head; the camera is the one that the person who is seen most tells.
 
@@ -60,6 +68,7 @@ def find_heads(
         camera: what is known of the clip's camera.
         options: of the fit.
         network: sees the identity; None finds it by the landmarks.
+        photos: gives whole pictures at places of a timeline, for a fit to their colours too; None leaves that out.
 
     Returns:
         The people with their heads, in the same order, and what was left out.
@@ -74,7 +83,7 @@ def find_heads(
         found = _load(work, name)
         if found is None:
             try:
-                found = _find_head(stored, people[index], model, camera, options, network)
+                found = _find_head(stored, people[index], model, camera, options, network, photos)
             except InputError as error:
                 failures.append(error)
                 continue
@@ -94,18 +103,25 @@ def _find_head(
     camera: Intrinsics,
     options: FitOptions,
     network: IdentityNetwork | None,
+    photos: Photos | None,
 ) -> ClipHead:
     chooser = FrameChooser(model)
     for place, face, sharpness in stored.faces(timeline):
         chooser.add(int(timeline.frames[place]), face, sharpness=sharpness)
     if network is not None:
         options = replace(options, known_identity=network.look_at_crops(_best_looks(stored, timeline)))
+    observations = [Observation(frame.landmarks, camera) for frame in chooser.chosen]
+    colours = None
     try:
-        fit: ClipFit = fit_clip(model, [Observation(frame.landmarks, camera) for frame in chooser.chosen], options)
+        if photos is None:
+            fit = fit_clip(model, observations, options)
+        else:
+            places = np.searchsorted(timeline.frames, [frame.number for frame in chooser.chosen])
+            fit, colours = fit_clip_colours(model, observations, photos(timeline, places.tolist()), options)
     except InputError as error:
         first = timeline.frames[0]
         raise InputError(f"the face first seen in frame {first}: {error}") from error
-    return ClipHead(fit.identity, fit.identity_covariance, fit.intrinsics, fit.errors, fit.scale, fit.warnings)
+    return ClipHead(fit.identity, fit.identity_covariance, fit.intrinsics, fit.errors, fit.scale, fit.warnings, colours)
 
 
 def _best_looks(stored: StoredFaces, timeline: PersonTimeline) -> list[UInt8[np.ndarray, "112 112 3"]]:
@@ -131,6 +147,8 @@ def _keep(work: WorkFolder, name: str, head: ClipHead) -> None:
         "sources": np.array([[source.value, source.sigma] for source in scale.sources]).reshape(-1, 2),
         "warnings": np.array(head.warnings, dtype=str),
     }
+    if head.colours is not None:
+        arrays |= {_COLOURS + name: np.asarray(value) for name, value in asdict(head.colours).items()}
     work.keep(name, arrays)
 
 
@@ -146,6 +164,11 @@ def _load(work: WorkFolder, name: str) -> ClipHead | None:
         ScaleSource(name, *values)
         for name, values in zip(arrays["source_names"].tolist(), arrays["sources"].tolist(), strict=True)
     )
+    colours: dict[str, Any] = {
+        name.removeprefix(_COLOURS): value if value.ndim else float(value)
+        for name, value in arrays.items()
+        if name.startswith(_COLOURS)
+    }
     return ClipHead(
         identity=arrays["identity"],
         identity_covariance=arrays["identity_covariance"],
@@ -153,4 +176,5 @@ def _load(work: WorkFolder, name: str) -> ClipHead | None:
         errors=arrays["errors"],
         scale=Scale(float(arrays["scale"][0]), float(arrays["scale"][1]), sources),
         warnings=tuple(arrays["warnings"].tolist()),
+        colours=ClipColours(**colours) if colours else None,
     )

@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from face3d.fit.known_expression import KnownExpression
 from face3d.fit.motion import Motion, MotionFitter, MotionState
+from face3d.fit.motion_pixels import FilmedFrames
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
 from face3d.tracking.work_folder import WorkFolder
 
-__all__ = ["ClipMotion", "fit_motion"]
+__all__ = ["ClipMotion", "fit_motion", "fit_stretch", "in_turn", "stretch_end", "with_eyes"]
 
 CHUNK = 256
 """Frames that are solved together, beside those after them that have a say."""
+
+EYE_FRAMES = 32
+"""Frames, evenly over the clip, by which a person's eyes are placed in the head."""
 
 _STATE = "state_"
 
@@ -33,6 +38,7 @@ class ClipMotion:
     residual: Float[np.ndarray, " T"]
     quality: Float[np.ndarray, " T"]
     valid: Bool[np.ndarray, " T"]
+    lips_closed: Bool[np.ndarray, " T"]
 
 
 def fit_motion(
@@ -42,6 +48,7 @@ def fit_motion(
     number: int,
     fitter: MotionFitter,
     *,
+    known: KnownExpression | None = None,
     advance: Callable[[int], None],
     chunk: int = CHUNK,
 ) -> ClipMotion:
@@ -53,17 +60,45 @@ def fit_motion(
         timeline: in which frames the person is.
         number: of the person, for the names of what is kept.
         fitter: of the person's head and the clip's camera.
+        known: expression and jaw of every frame where something else than the landmarks tells them.
         advance: called with the number of frames done, chunk by chunk.
         chunk: frames that are solved together.
     """
+
+    def fit(first: int, last: int, state: MotionState | None) -> Motion:
+        end = stretch_end(timeline, last, fitter.lookahead)
+        return fit_stretch(stored, timeline, fitter, slice(first, end), state, keep=last - first, known=known)
+
+    return in_turn(work, f"motion_{number:06d}", len(timeline.rows), chunk, fit, advance=advance)
+
+
+def in_turn(
+    work: WorkFolder,
+    stem: str,
+    count: int,
+    chunk: int,
+    fit: Callable[[int, int, MotionState | None], Motion],
+    *,
+    advance: Callable[[int], None],
+) -> ClipMotion:
+    """Chunks of frames, each fitted from where the one before it ended, or read where an earlier run has kept them.
+
+    Args:
+        work: keeps each chunk.
+        stem: of the names of what is kept.
+        count: of frames in all.
+        chunk: frames in each.
+        fit: of the frames from the first to before the second number, given what those before have left.
+        advance: called with the number of frames done, chunk by chunk.
+    """
     state: MotionState | None = None
     chunks = []
-    for first in range(0, len(timeline.rows), chunk):
-        last = min(first + chunk, len(timeline.rows))
-        name = f"motion_{number:06d}_{first // chunk:06d}"
+    for first in range(0, count, chunk):
+        last = min(first + chunk, count)
+        name = f"{stem}_{first // chunk:06d}"
         arrays = work.arrays(name)
         if arrays is None:
-            motion = _fit_chunk(stored, timeline, fitter, first, last, state)
+            motion = fit(first, last, state)
             arrays = {field.name: getattr(motion, field.name) for field in fields(ClipMotion)}
             kept = {_STATE + field.name: getattr(motion.state, field.name) for field in fields(MotionState)}
             work.keep(name, arrays | {key: np.asarray(value) for key, value in kept.items()})
@@ -77,16 +112,50 @@ def fit_motion(
     )
 
 
-def _fit_chunk(
+def stretch_end(timeline: PersonTimeline, last: int, lookahead: float) -> int:
+    """Before which place the frames end that have a say in those before `last`; `lookahead` is seconds."""
+    return max(last, int(np.searchsorted(timeline.times, timeline.times[last - 1] + lookahead, side="right")))
+
+
+def with_eyes(stored: StoredFaces, timeline: PersonTimeline, fitter: MotionFitter) -> MotionFitter:
+    """The fitter with the person's eyes where their irises say, by frames from all over the clip."""
+    places = np.flatnonzero(timeline.valid)
+    places = places[np.linspace(0, len(places) - 1, min(EYE_FRAMES, len(places))).astype(int)]
+    parts = [stored.part(timeline, int(place), int(place) + 1) for place in places]
+    irises = [part.irises for part in parts if part.irises is not None]
+    if len(irises) < len(parts) or not parts:
+        return fitter
+    return fitter.with_eyes_of(
+        np.concatenate([part.points for part in parts]),
+        np.concatenate(irises),
+        curves=np.concatenate([part.curves for part in parts]) if parts[0].curves.shape[1] else None,
+        confidence=np.concatenate([part.confidence for part in parts]),
+    )
+
+
+def fit_stretch(
     stored: StoredFaces,
     timeline: PersonTimeline,
     fitter: MotionFitter,
-    first: int,
-    last: int,
+    part: slice,
     state: MotionState | None,
+    *,
+    keep: int,
+    known: KnownExpression | None = None,
+    filmed: FilmedFrames | None = None,
 ) -> Motion:
-    end = int(np.searchsorted(timeline.times, timeline.times[last - 1] + fitter.lookahead, side="right"))
-    part = slice(first, max(last, end))
+    """Fit the frames of a part of a timeline to their stored faces; see `MotionFitter.fit`.
+
+    Args:
+        stored: the clip's faces.
+        timeline: in which frames the person is.
+        fitter: of the person's head and the clip's camera.
+        part: places in the timeline.
+        state: what the frames before have left.
+        keep: so many frames are wanted.
+        known: of the whole timeline.
+        filmed: of the part.
+    """
     rows = stored.part(timeline, part.start, part.stop)
     return fitter.fit(
         timeline.times[part],
@@ -95,8 +164,12 @@ def _fit_chunk(
         valid=timeline.valid[part],
         shots=timeline.shots[part],
         confidence=rows.confidence,
+        known=None if known is None else known[part],
+        filmed=filmed,
+        lips=rows.lips,
+        irises=rows.irises,
         start=state,
-        keep=last - first,
+        keep=keep,
     )
 
 

@@ -76,6 +76,7 @@ def find_faces(
     segments: Segments | None = None,
     max_faces: int | None = None,
     looks: bool = False,
+    lips: bool = False,
     recognition: OpenRecognition | None = None,
     watch: Callable[[NumberedFrame], None] | None = None,
     lanes: int | None = None,
@@ -92,6 +93,7 @@ def find_faces(
         segments: how frames are dealt out.
         max_faces: keep only so many faces of a frame, the largest.
         looks: keep pictures of the people, for a network that sees who they are.
+        lips: read the contours of the lips as well.
         recognition: tells people apart where place and looks leave doubt.
         watch: gets every frame with its faces.
         lanes: how many threads read segments side by side, of a file that nobody watches; the result is the same. By
@@ -119,7 +121,7 @@ def find_faces(
             lanes = 1
         elif lanes is None:
             lanes = min(processors(), MOST_LANES)
-        finding = FaceFinding(open_detector, max_faces, crops=looks or recognition is not None)
+        finding = FaceFinding(open_detector, max_faces, crops=looks or recognition is not None, lips=lips)
         with (
             bar(progress, "following faces", expected) as advance,
             _one_opencv_thread() if lanes > 1 else nullcontext(),

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from face3d.landmarks.detector import Detector, FaceLandmarks
+from face3d.landmarks.iris_contours import read_irises
+from face3d.landmarks.lip_contours import read_lips
 from face3d.landmarks.tracking import FaceSight, sights_of
 from face3d.media.video import VideoFrame
 
@@ -30,11 +32,13 @@ class FaceFinding:
         open_detector: gives a new detector.
         max_faces: keep only so many faces of a frame, the largest.
         crops: cut faces out, for networks that see who they are.
+        lips: read the contours of the lips.
     """
 
     open_detector: Callable[[], Detector]
     max_faces: int | None = None
     crops: bool = False
+    lips: bool = False
 
     def faces_of(
         self, frame: VideoFrame, found: list[FaceLandmarks], *, begins_shot: bool, failure: str | None
@@ -44,6 +48,9 @@ class FaceFinding:
         if self.max_faces is not None and len(faces) > self.max_faces:
             largest = sorted(faces, key=_area)[-self.max_faces :]
             faces = [face for face in faces if any(face is one for one in largest)]
+        if self.lips:
+            faces = [replace(face, lips=read_lips(frame.pixels, face)) for face in faces]
+        faces = [_with_irises(frame.pixels, face) for face in faces]
         return FrameFaces(
             index=frame.index,
             time=frame.time,
@@ -98,6 +105,11 @@ def face_sharpness(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> fl
     grey = np.ascontiguousarray(image[top:bottom, left:right, 1])
     small = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
     return float(min(1.0, np.abs(cv2.Laplacian(small, cv2.CV_32F)).mean() / SHARP))
+
+
+def _with_irises(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> FaceLandmarks:
+    irises = read_irises(image, face)
+    return face if irises is None else replace(face, irises=irises)
 
 
 def _area(face: FaceLandmarks) -> float:

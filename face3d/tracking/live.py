@@ -180,6 +180,8 @@ class _LiveHeads:
             curves=None if face is None or face.blendshapes is None else np.array(list(face.blendshapes.values())),
             shot=seen.shot,
             confidence=None if face is None else face.confidence,
+            lips=None if face is None else face.lips,
+            irises=None if face is None else face.irises,
             start=person.state,
         )
         person.state = motion.state

@@ -86,6 +86,12 @@ class SegmentFaces:
         transforms = [face.face_transform for face in self._faces if face.face_transform is not None]
         if len(transforms) == len(self._faces):
             content["transforms"] = np.stack(transforms).astype(np.float32)
+        lips = [face.lips for face in self._faces if face.lips is not None]
+        if len(lips) == len(self._faces):
+            content["lips"] = np.stack(lips)
+        irises = [face.irises for face in self._faces if face.irises is not None]
+        if len(irises) == len(self._faces):
+            content["irises"] = np.stack(irises)
         return content if self._looks is None else content | self._looks.arrays()
 
 
@@ -95,11 +101,15 @@ class FaceRows:
 
     Attributes:
         points: (T, N, 3), confidence: (T, N), curves: (T, C) as detected; zero where not valid.
+        lips: (T, R, 2) as read, of no standard deviation where not valid; None where nobody has read them.
+        irises: (T, 2, 4) as read, zero where not valid; None where nobody has read them.
     """
 
     points: Float[np.ndarray, "T N 3"]
     confidence: Float[np.ndarray, "T N"]
     curves: Float[np.ndarray, "T C"]
+    lips: Float[np.ndarray, "T R 2"] | None = None
+    irises: Float[np.ndarray, "T 2 4"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,6 +182,8 @@ class StoredFaces:
             image_size=(width, height),
             blendshapes=dict(zip(names, curves, strict=True)) or None,
             face_transform=arrays["transforms"][place].astype(np.float64) if "transforms" in arrays else None,
+            lips=arrays["lips"][place] if "lips" in arrays else None,
+            irises=arrays["irises"][place] if "irises" in arrays else None,
         )
         return face, float(arrays["sharpness"][place])
 
@@ -205,13 +217,18 @@ class StoredFaces:
         numbers = np.searchsorted(self._first_rows, rows, side="right") - 1
         seen = np.unique(numbers[rows >= 0])
         example = self._segment(int(seen[0]) if len(seen) else self._any_segment())
-        parts = {name: np.zeros((len(rows), *example[name].shape[1:])) for name in ("points", "confidence", "curves")}
+        readings = tuple(name for name in ("lips", "irises") if name in example)
+        names = ("points", "confidence", "curves", *readings)
+        parts = {name: np.zeros((len(rows), *example[name].shape[1:])) for name in names}
         for number in seen:
             arrays = self._segment(int(number))
             here = (numbers == number) & (rows >= 0)
             for name, values in parts.items():
                 values[here] = arrays[name][rows[here] - self._first_rows[number]]
-        return FaceRows(**parts)
+        lips = parts.pop("lips", None)
+        if lips is not None:
+            lips[rows < 0, :, 1] = np.inf
+        return FaceRows(**parts, lips=lips)
 
     def _any_segment(self) -> int:
         """One with a face in it."""

@@ -69,7 +69,8 @@ def test_json_and_flags(clip, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (["--expression", "spectre"], 2, "spectre"),
+        (["--expression", "spectre"], 2, "choose --head flame"),
+        (["--lip-loss", "visual"], 1, "face3d assets add lipread"),
         (["--fov", "500"], 2, "field of view"),
         (["--start", "3", "--end", "2"], 2, "start"),
         (["--identity", "mica"], 2, "MICA"),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from face3d.errors import InputError, OutputError
-from face3d.export.track_npz import TRACK_ARRAYS, read_track_npz, write_track_npz
+from face3d.export.track_npz import LIPS_CLOSED, TRACK_ARRAYS, read_track_npz, write_track_npz
 from tests.talking import talking_track
 
 
@@ -23,6 +25,15 @@ def test_every_array_comes_back_without_pickles(tmp_path):
     assert read["valid"].dtype == bool
     with np.load(tmp_path / "track.npz", allow_pickle=False) as file:
         assert set(file) == set(TRACK_ARRAYS)
+
+
+def test_closed_lips_are_there_where_they_are_known(tmp_path):
+    closed = np.arange(12) % 5 == 0
+    track = replace(talking_track(12), lips_closed=closed)
+    write_track_npz(tmp_path / "track.npz", track.arrays(), track.model.expression_names)
+    read = read_track_npz(tmp_path / "track.npz")
+    assert set(read) == {*TRACK_ARRAYS, LIPS_CLOSED}
+    np.testing.assert_array_equal(read[LIPS_CLOSED], closed)
 
 
 def test_other_files_and_folders_are_refused(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from face3d.fit import plain_response
 from face3d.fit.landmark_fit import FitOptions, solve_landmarks
-from face3d.fit.photometric_fit import _first_colours, _skin_of
+from face3d.fit.photometric_fit import _first_colours, skin_of
 from face3d.fit.photometric_image import FaceImage
 from face3d.fit.photometric_problem import PhotometricNoise, PhotometricProblem
 from face3d.fit.photometric_views import seen_samples
@@ -30,7 +30,7 @@ def near(request):
     response = plain_response(head, "mediapipe_478", sigma=0.0006, measured=False)
     solved = solve_landmarks(head, [seen.observation], FitOptions(max_iterations=4), response=response)
     start, evidence = solved.solution.state, solved.problem.views[0]
-    skin, albedo = _skin_of(head, solved.problem.identity_size)
+    skin, albedo = skin_of(head, solved.problem.identity_size)
     image = FaceImage.of(seen.photo, start.views[0].project(skin.points, start.identity, evidence), size=300)
     state, scale = _first_colours(skin, albedo, solved, [image])
     view = seen_samples(head, skin, start, evidence, 0, image, 0.004)

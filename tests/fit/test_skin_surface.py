@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from face3d.fit.photometric_fit import _skin_of
+from face3d.fit.photometric_fit import skin_of
 from face3d.fit.skin_surface import block_diagonal
 from face3d.head import load_head
 from face3d.render import vertex_normals
@@ -11,7 +11,7 @@ from face3d.render import vertex_normals
 
 def test_normals_are_those_of_the_whole_mesh():
     head = load_head("open")
-    skin, albedo = _skin_of(head, 80)
+    skin, albedo = skin_of(head, 80)
     normals = skin.normals(skin.points.rest_points)
     whole = vertex_normals(head.template.double(), head.triangles).numpy()[albedo.vertices]
     inner = skin.weight > 0
@@ -21,7 +21,7 @@ def test_normals_are_those_of_the_whole_mesh():
 
 
 def test_derivative_of_normals():
-    skin, _ = _skin_of(load_head("open"), 80)
+    skin, _ = skin_of(load_head("open"), 80)
     places = skin.points.rest_points
     change = np.random.default_rng(0).normal(size=places.shape)
     step = 1e-8
@@ -33,7 +33,7 @@ def test_derivative_of_normals():
 
 
 def test_weights_are_areas_with_mean_one():
-    skin, _ = _skin_of(load_head("open"), 80)
+    skin, _ = skin_of(load_head("open"), 80)
     assert np.isclose(skin.weight[skin.weight > 0].mean(), 1)
     corners = skin.points.rest_points[skin.triangles]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2

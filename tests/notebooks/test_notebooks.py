@@ -12,7 +12,11 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent.parent / "notebooks").glob("*.i
 
 
 def test_there_are_notebooks():
-    assert [path.name for path in NOTEBOOKS] == ["01_photo_to_head.ipynb", "02_clip_to_animated_glb.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == [
+        "01_photo_to_head.ipynb",
+        "02_clip_to_animated_glb.ipynb",
+        "03_lips.ipynb",
+    ]
 
 
 @pytest.mark.slow

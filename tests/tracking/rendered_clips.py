@@ -56,10 +56,16 @@ class Figures:
         size: of the head against the truth's, 1 if alike.
         turn, turn_about_mean: median angle from the true rotation, and after each clip's mean rotation is taken off.
         turn_offset: (3,) mean rotation vector from true to found, head axes.
+        face_turn: median angle by which the posed face's vertices are turned from the true ones in the camera's frame;
+            `turn` compares the heads' own axes, which lie in every head as its shape has them.
         curves: correlation of each of the 20 most used curves, largest first.
         lips: root mean square of lip opening found less true; `lips_match`: their correlation.
         jitter: root mean square of the face's vertices about their mean in the still segment; NaN without one.
         lag: frames by which the found lip opening comes late.
+        gaze: median angle between the found and the true gaze of an eye in its head; `gaze_match`: (4,) correlations of
+            left yaw, left pitch, right yaw and right pitch.
+        looks: correlation of each of the eight eyeLook curves, largest first; `others`: of those of the 20 most used
+            curves that are not among them.
     """
 
     vertex: float
@@ -71,11 +77,16 @@ class Figures:
     turn: float
     turn_about_mean: float
     turn_offset: np.ndarray
+    face_turn: float
     curves: np.ndarray
     lips: float
     lips_match: float
     jitter: float
     lag: float
+    gaze: float
+    gaze_match: np.ndarray
+    looks: np.ndarray
+    others: np.ndarray
 
 
 def rendered_clip(model: HeadModel, seed: int, *, frames: int = 190) -> TalkingClip:
@@ -139,10 +150,19 @@ def figures(model: HeadModel, track: Track, clip: TalkingClip) -> Figures:
     turn = Rotation.from_matrix(
         clip.pose[:, :3, :3].transpose(0, 2, 1) @ track.camera_from_head[:, :3, :3]
     )  # from the found head's axes to the true one's
+    placed, true_placed = (
+        posed[:, face] @ pose[:, :3, :3].transpose(0, 2, 1)
+        for posed, pose in ((found, track.camera_from_head), (true, clip.pose))
+    )
     neutral = [
         vertices(model, one, np.zeros((1, 52)), np.zeros((1, 6)))[:, face] for one in (track.identity, clip.identity)
     ]
     used = np.argsort(-clip.expression.std(axis=0))[:USED]
+    curves = np.array([np.corrcoef(track.expression[:, k], clip.expression[:, k])[0, 1] for k in range(52)])
+    look = np.array([name.startswith("eyeLook") for name in model.expression_names])
+    others = used[~look[used]]
+    gaze, true_gaze = gaze_directions(track.eyes), gaze_directions(clip.eyes)
+    found_angles, true_angles = gaze_angles(gaze), gaze_angles(true_gaze)
     lips, true_lips = lip_opening(model, found), lip_opening(model, true)
     still = slice(STILL.start + SETTLED, STILL.stop)
     rest = found[still, face]
@@ -156,12 +176,35 @@ def figures(model: HeadModel, track: Track, clip: TalkingClip) -> Figures:
         turn=float(np.rad2deg(np.median(turn.magnitude()))),
         turn_about_mean=float(np.rad2deg(np.median((turn * turn.mean().inv()).magnitude()))),
         turn_offset=np.rad2deg(turn.mean().as_rotvec()),
-        curves=np.array([np.corrcoef(track.expression[:, k], clip.expression[:, k])[0, 1] for k in used]),
+        face_turn=float(np.rad2deg(np.median(turns_between(placed, true_placed)))),
+        curves=curves[used],
         lips=1e3 * float(np.sqrt(np.mean((lips - true_lips) ** 2))),
         lips_match=float(np.corrcoef(lips, true_lips)[0, 1]),
         jitter=1e3 * float(np.sqrt(np.mean(np.sum((rest - rest.mean(axis=0)) ** 2, axis=2)))) if len(rest) else np.nan,
         lag=lag_of(lips, true_lips),
+        gaze=float(np.rad2deg(np.median(np.arccos(np.clip((gaze * true_gaze).sum(axis=2), -1, 1))))),
+        gaze_match=np.array([np.corrcoef(found_angles[:, k], true_angles[:, k])[0, 1] for k in range(4)]),
+        looks=np.sort(curves[look])[::-1],
+        others=np.pad(curves[others], (0, USED - len(others)), constant_values=np.nan),
     )
+
+
+def turns_between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(T,) radians by which (T, V, 3) points are turned, as a rigid alignment tells it."""
+    from_middle, to_middle = source.mean(axis=1, keepdims=True), target.mean(axis=1, keepdims=True)
+    turns = [Rotation.align_vectors(*pair)[0] for pair in zip(target - to_middle, source - from_middle, strict=True)]
+    return Rotation.concatenate(turns).magnitude()
+
+
+def gaze_directions(eyes: np.ndarray) -> np.ndarray:
+    """(T, 2, 3) where the eyes look, head frame, of (T, 6) axis-angles."""
+    return Rotation.from_rotvec(eyes.reshape(-1, 3)).apply([0.0, 0.0, 1.0]).reshape(-1, 2, 3)
+
+
+def gaze_angles(gaze: np.ndarray) -> np.ndarray:
+    """(T, 4) radians: left yaw, left pitch, right yaw, right pitch."""
+    x, y, z = np.moveaxis(gaze, 2, 0)
+    return np.stack([np.arctan2(x, z), np.arctan2(-y, np.hypot(x, z))], axis=2).reshape(-1, 4)
 
 
 def lip_opening(model: HeadModel, posed: np.ndarray) -> np.ndarray:

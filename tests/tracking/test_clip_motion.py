@@ -32,8 +32,12 @@ class SummingFitter:
     def __init__(self):
         self.calls = []
 
-    def fit(self, times, points, *, curves, valid, shots, confidence, start, keep):
+    def fit(self, times, points, *, curves, valid, shots, confidence, known, filmed, lips, irises, start, keep):
         assert curves is None
+        assert known is None
+        assert filmed is None
+        assert lips is None
+        assert irises is None
         assert len(times) == len(points) == len(valid) == len(shots) == len(confidence)
         self.calls.append((round(times[0] * 25), len(times), keep))
         before = 0.0 if start is None else float(start.expression[0])
@@ -51,6 +55,7 @@ class SummingFitter:
             residual=np.zeros(keep),
             quality=np.ones(keep),
             valid=valid[:keep],
+            lips_closed=valid[:keep],
             state=state,
             **zeros,
         )

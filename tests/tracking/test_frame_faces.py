@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from face3d.landmarks.lip_contours import read_lips
 from face3d.media.video import VideoFrame
 from face3d.tracking.frame_faces import FaceFinding, face_sharpness
 from tests.landmarks.drawn_faces import drawn_frame, drawn_landmarks
@@ -23,6 +26,19 @@ def test_the_largest_faces_and_what_is_known_of_them():
     np.testing.assert_array_equal(one.sights[0].look, both.sights[1].look)
     assert one.sharpness == both.sharpness[1:]
     assert one.without_frame().frame is None
+
+
+def test_lips_are_read_if_asked_for_where_landmarks_tell_of_them():
+    frame = VideoFrame(drawn_frame({"ann": (80.0, 90.0)}), 0, 0.0)
+    few = drawn_landmarks((80.0, 90.0), 40.0)
+    points = np.random.default_rng(0).uniform(40, 120, (478, 3))
+    points[[61, 291], :2] = [50.0, 100.0], [110.0, 100.0]
+    many = replace(few, points=points, confidence=np.ones(478), topology="mediapipe_478")
+    asked = FaceFinding(lambda: None, lips=True).faces_of(frame, [few, many], begins_shot=False, failure=None)
+    assert asked.faces[0].lips is None
+    np.testing.assert_array_equal(asked.faces[1].lips, read_lips(frame.pixels, many))
+    plain = FaceFinding(lambda: None).faces_of(frame, [many], begins_shot=False, failure=None)
+    assert plain.faces[0].lips is None
 
 
 def test_sharpness_falls_with_blur():

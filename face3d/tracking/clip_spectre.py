@@ -1,0 +1,103 @@
+"""The stage "pictures and faces -> expressions", by SPECTRE's networks: what a face does in every frame of a person.
+
+SPECTRE says more than is taken here. Its shape is DECA's, learnt from pictures without a scale and different in every
+frame: the clip's one metric head stands in its place. Its camera is a weak-perspective one of each crop: where the head
+is, in metres, the landmark fit says, which holds expression and jaw (`face3d.fit.known_expression`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from face3d.expression.chunks import CONTEXT, Chunk
+from face3d.expression.spectre import EXPRESSION, JAW, Spectre, estimate_clip
+from face3d.fit.known_expression import KnownExpression
+from face3d.landmarks.crops_published import Square, square_crop
+from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.clip_pictures import chunks_of, in_chunks, pictures, places_in, points_68, stretches
+from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
+from face3d.tracking.work_folder import WorkFolder
+
+__all__ = ["foretell_expressions"]
+
+CHUNK = 96
+"""Frames whose crops, 0.6 MB each, are in memory together, and which a killed run loses."""
+
+
+def foretell_expressions(
+    work: WorkFolder,
+    part: ClipPart,
+    stored: StoredFaces,
+    timeline: PersonTimeline,
+    number: int,
+    spectre: Spectre,
+    *,
+    advance: Callable[[int], None],
+    chunk: int = CHUNK,
+) -> KnownExpression:
+    """Show SPECTRE every frame of a person, or the rest of them where an earlier run has begun.
+
+    Each stretch without a cut is a clip of its own, however short: beyond its ends stand copies of its first and last
+    frames, as in SPECTRE's demo. In a frame in which the face was not found, the crop is where it lies between those
+    before and after, as with SPECTRE; what the networks say of such a frame means nothing.
+
+    Args:
+        work: keeps each chunk.
+        part: the clip, which is read again.
+        stored: its faces.
+        timeline: in which frames the person is.
+        number: of the person, for the names of what is kept.
+        spectre: the networks.
+        advance: called with the number of frames done, chunk by chunk.
+        chunk: frames that are kept together.
+
+    Returns:
+        The first 50 of FLAME's expression components and the jaw, of every frame of the timeline.
+
+    Raises:
+        InputError: the video is not what it was.
+    """
+    runs = stretches(timeline, stored.frames)
+    expression, jaw = np.zeros((len(timeline.rows), EXPRESSION)), np.zeros((len(timeline.rows), JAW))
+    missing = []
+    for one in chunks_of(runs, chunk, CONTEXT):
+        arrays = work.arrays(_name(number, one), "expression", "jaw")
+        if arrays is None:
+            missing.append(one)
+        else:
+            kept = slice(one.keep_start, one.keep_end)
+            expression[kept], jaw[kept] = arrays["expression"], arrays["jaw"]
+            advance(one.keep_end - one.keep_start)
+    crops = (
+        spectre_crops(part, timeline, points_68(stored, timeline, runs), places_in(missing)) if missing else iter(())
+    )
+    for one, seen in in_chunks(crops, missing):
+        estimate = estimate_clip(spectre, seen, len(seen))
+        inside = slice(one.keep_start - one.start, one.keep_end - one.start)
+        kept = slice(one.keep_start, one.keep_end)
+        expression[kept], jaw[kept] = estimate.expression[inside].numpy(), estimate.jaw[inside].numpy()
+        work.keep(_name(number, one), {"expression": expression[kept], "jaw": jaw[kept]})
+        advance(one.keep_end - one.keep_start)
+    return KnownExpression(expression, jaw)
+
+
+def spectre_crops(
+    part: ClipPart, timeline: PersonTimeline, points: Float[np.ndarray, "T 68 2"], places: Sequence[int]
+) -> Iterator[tuple[Float32[np.ndarray, "224 224 3"], int]]:
+    """Crops of frames read again, each with its place in the timeline.
+
+    Args:
+        part: the clip.
+        timeline: the person's.
+        points: the 68 landmarks of every place.
+        places: which are wanted.
+    """
+    for frame, place in pictures(part, timeline, places):
+        yield square_crop(frame.pixels, Square.around(points[place], "spectre")).pixels, place
+
+
+def _name(number: int, chunk: Chunk) -> str:
+    return f"spectre_{number:06d}_{chunk.keep_start:06d}"
