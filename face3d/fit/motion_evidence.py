@@ -8,7 +8,6 @@ tells a head of known shape little.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +47,6 @@ FRAMES_AT_ONCE = 16
 
 MOST_KEPT = 32
 """Sets of weights for which the landmarks' common errors are kept."""
-
-THREADS = 2
-"""That linearize frames side by side; NumPy lets them, as most of it is products of matrices."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +146,7 @@ class LandmarkEvidence:
         count, size = len(pixels), self.size
         equations = NormalEquations(np.empty((count, size, size)), np.empty((count, size)), np.empty(count))
 
-        def linearize(first: int) -> None:
+        for first in range(0, count, FRAMES_AT_ONCE):
             part = slice(first, first + FRAMES_AT_ONCE)
             self._linearize(
                 frames[part],
@@ -158,14 +154,6 @@ class LandmarkEvidence:
                 weights[part],
                 NormalEquations(equations.hessian[part], equations.gradient[part], equations.surprise[part]),
             )
-
-        parts = range(0, count, FRAMES_AT_ONCE)
-        if len(parts) < 2:
-            for first in parts:
-                linearize(first)
-        else:
-            with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="face3d-motion") as beside:
-                list(beside.map(linearize, parts))
         return equations
 
     def pixels(self, frames: Frames) -> Float[ndarray, "T N 2"]:

@@ -78,28 +78,23 @@ def convolve(values, weights, bias, stride, out):  # type: ignore[no-untyped-def
         out: (ceil(h / stride), ceil(w / stride), b).
     """
     size, channels, kinds = weights.shape[0], weights.shape[2], weights.shape[3]
-    reach = size // 2
+    height, width, reach = values.shape[0], values.shape[1], size // 2
+    framed = np.zeros((height + 2 * reach, width + 2 * reach, channels), np.float32)
+    framed[reach : reach + height, reach : reach + width] = values
+    # Sums of their own, not views of the output, which might overlap what is read: so they stay in registers.
+    sums = np.empty(kinds, np.float32)
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
-            here = out[row, column]
             for kind in range(kinds):
-                here[kind] = bias[kind]
+                sums[kind] = bias[kind]
             for i in range(size):
-                y = row * stride + i - reach
-                if y < 0 or y >= values.shape[0]:
-                    continue
                 for j in range(size):
-                    x = column * stride + j - reach
-                    if x < 0 or x >= values.shape[1]:
-                        continue
                     for channel in range(channels):
-                        value = values[y, x, channel]
-                        if value != 0:
-                            factors = weights[i, j, channel]
-                            for kind in range(kinds):
-                                here[kind] += value * factors[kind]
+                        value = framed[row * stride + i, column * stride + j, channel]
+                        for kind in range(kinds):
+                            sums[kind] += value * weights[i, j, channel, kind]
             for kind in range(kinds):
-                here[kind] = max(here[kind], np.float32(0))
+                out[row, column, kind] = max(sums[kind], np.float32(0))
 
 
 @compiled

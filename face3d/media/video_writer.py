@@ -23,6 +23,7 @@ from typing_extensions import Self
 from face3d.errors import ArgumentError, OutputError
 from face3d.media.sound import SoundTrack
 from face3d.media.yuv import write_yuv
+from face3d.threads import processors
 
 __all__ = ["VideoWriter"]
 
@@ -182,8 +183,9 @@ class VideoWriter:
             codec.color_range = LIMITED_RANGE
             codec.gop_size = max(1, round(KEY_FRAME_SECONDS * self._rate))
             codec.options = dict(X264)
-            # More would keep more frames; the detector and the solver use the other processors.
-            codec.thread_count = min(2, os.cpu_count() or 1)
+            # More would keep more frames.
+            # And one processor is left to whoever makes the frames.
+            codec.thread_count = max(1, min(2, processors() - 1))
             sound = None if self._sound_from is None else SoundTrack(self._sound_from, muxed.target, begin)
             last = 0
             try:
