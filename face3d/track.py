@@ -51,6 +51,7 @@ from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_skin import photos_at
 from face3d.tracking.find_faces import ClipFaces, find_faces
 from face3d.tracking.live import LiveHead, live_heads
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.stored_faces import PersonTimeline, timelines
 from face3d.tracking.work_folder import WorkFolder, open_work_folder
 
@@ -281,9 +282,8 @@ def _fit_person(
     with one_blas_thread(), ThreadPoolExecutor(max_workers=1, thread_name_prefix="face3d-measure") as beside:
         measuring = beside.submit(measured, model, head.identity, head.identity_covariance)
         looking = beside.submit(_look_of, model, head.identity)
-        motion = clip.networks.motion(
-            work, clip.part, clip.faces.stored, person, number, head, fitter, model=model, advance=advance
-        )
+        whole = PersonClip(work, clip.part, clip.faces.stored, person, number)
+        motion = clip.networks.motion(whole, head, fitter, model=model, advance=advance)
         fitted = time.perf_counter()
         measurements, look = measuring.result(), looking.result()
     seconds = {**clip.seconds, "motion": fitted - started, "measure": time.perf_counter() - fitted}

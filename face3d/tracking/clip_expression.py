@@ -21,11 +21,9 @@ from face3d.head import HeadModel
 from face3d.tracking.clip_head import ClipHead
 from face3d.tracking.clip_lips import refine_lips
 from face3d.tracking.clip_motion import ClipMotion, fit_motion, with_eyes
-from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_skin import lay_on_pictures
 from face3d.tracking.clip_spectre import foretell_expressions
-from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
-from face3d.tracking.work_folder import WorkFolder
+from face3d.tracking.person_clip import PersonClip
 
 __all__ = ["ExpressionNetworks", "ExpressionSource", "LipLoss", "open_expression_networks"]
 
@@ -54,11 +52,7 @@ class ExpressionNetworks:
 
     def motion(
         self,
-        work: WorkFolder,
-        part: ClipPart,
-        stored: StoredFaces,
-        timeline: PersonTimeline,
-        number: int,
+        person: PersonClip,
         head: ClipHead,
         fitter: MotionFitter,
         *,
@@ -68,11 +62,7 @@ class ExpressionNetworks:
         """What a person's head does in every frame, or the rest of it where an earlier run has begun.
 
         Args:
-            work: keeps each stage's chunks.
-            part: the clip, which the networks have read again.
-            stored: its faces.
-            timeline: in which frames the person is.
-            number: of the person, for the names of what is kept.
+            person: whose; some stages read the clip again.
             head: of the person.
             fitter: of the same.
             model: the head model.
@@ -83,22 +73,16 @@ class ExpressionNetworks:
         """
         known = None
         if self.spectre is not None:
-            known = foretell_expressions(work, part, stored, timeline, number, self.spectre, advance=advance)
-        fitter = with_eyes(stored, timeline, fitter)
-        motion = fit_motion(work, stored, timeline, number, fitter, known=known, advance=advance)
+            known = foretell_expressions(person, self.spectre, advance=advance)
+        fitter = with_eyes(person, fitter)
+        motion = fit_motion(person, fitter, known=known, advance=advance)
         if head.colours is not None:
             skin = skin_evidence(model, head.identity, head.intrinsics, head.colours, fitter.turning)
-            motion = lay_on_pictures(
-                work, part, stored, timeline, number, motion, fitter, skin, known=known, advance=advance
-            )
+            motion = lay_on_pictures(person, motion, fitter, skin, known=known, advance=advance)
         if self.lips is None:
             return motion
         refined, _ = refine_lips(
-            work,
-            part,
-            stored,
-            timeline,
-            number,
+            person,
             motion,
             self.lips,
             model=model,

@@ -22,10 +22,8 @@ from face3d.render.normals import mesh_normals
 from face3d.render.rasterize_numba import rasterize_camera
 from face3d.render.texture_sampling import sample_pixels
 from face3d.tracking.clip_motion import ClipMotion
-from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_pictures import pictures
-from face3d.tracking.stored_faces import PersonTimeline
-from face3d.tracking.work_folder import WorkFolder
+from face3d.tracking.person_clip import PersonClip
 
 __all__ = ["ClipGreys", "clip_greys"]
 
@@ -59,10 +57,7 @@ class ClipGreys:
 
 
 def clip_greys(
-    work: WorkFolder,
-    part: ClipPart,
-    timeline: PersonTimeline,
-    number: int,
+    person: PersonClip,
     motion: ClipMotion,
     points: Float[np.ndarray, "T 68 2"],
     *,
@@ -74,10 +69,7 @@ def clip_greys(
     """Lay frames of a clip on a person's head, unless an earlier run has.
 
     Args:
-        work: keeps what was found.
-        part: the clip, some frames of which are read again.
-        timeline: in which frames the person is.
-        number: of the person, for the name of what is kept.
+        person: whose; some frames of the clip are read again.
         motion: of the person.
         points: the 68 landmarks of every frame: the pictures are crops as SPECTRE's, so that they are as fine as what
             they will be compared with.
@@ -89,14 +81,14 @@ def clip_greys(
     Raises:
         InputError: the video is not what it was.
     """
-    name = f"greys_{number:06d}"
-    arrays = work.arrays(name, "greys", "hollow")
+    name = person.name("greys")
+    arrays = person.work.arrays(name, "greys", "hollow")
     if arrays is None:
         sure = np.flatnonzero(motion.valid)
         places = sure[np.unique(np.linspace(0, len(sure) - 1, min(frames, len(sure))).round().astype(int))]
         head = _PosedHead(model, identity, motion)
         sums, weights = np.zeros(len(model.template)), np.zeros(len(model.template))
-        for frame, place in pictures(part, timeline, places.tolist()):
+        for frame, place in pictures(person.part, person.timeline, places.tolist()):
             crop = square_crop(frame.pixels, Square.around(points[place], "spectre"))
             matrix = np.vstack([crop.matrix, [0.0, 0.0, 1.0]]) @ intrinsics.matrix
             weight, grey = _seen(head(place), head.triangles, matrix, crop.pixels @ np.array(LUMA, np.float32))
@@ -105,7 +97,7 @@ def clip_greys(
         greys = _filled(sums, weights, head.triangles)
         hollow = float(np.quantile(greys[weights > 0], HOLLOW_SHARE)) if (weights > 0).any() else 0.0
         arrays = {"greys": greys, "hollow": np.array(hollow)}
-        work.keep(name, arrays)
+        person.work.keep(name, arrays)
     return ClipGreys(arrays["greys"], float(arrays["hollow"]))
 
 

@@ -19,10 +19,9 @@ from face3d.head import HeadModel
 from face3d.landmarks.crops_published import Crop, Square, square_crop
 from face3d.tracking.clip_greys import clip_greys
 from face3d.tracking.clip_motion import ClipMotion
-from face3d.tracking.clip_part import ClipPart
-from face3d.tracking.clip_pictures import chunks_of, in_chunks, pictures, places_in, points_68, stretches
+from face3d.tracking.clip_pictures import by_chunks, chunks_of, pictures, points_68, stretches
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
-from face3d.tracking.work_folder import WorkFolder
 
 __all__ = ["LipLosses", "refine_lips"]
 
@@ -45,11 +44,7 @@ class LipLosses:
 
 
 def refine_lips(
-    work: WorkFolder,
-    part: ClipPart,
-    stored: StoredFaces,
-    timeline: PersonTimeline,
-    number: int,
+    person: PersonClip,
     motion: ClipMotion,
     front_end: nn.Module,
     *,
@@ -65,11 +60,7 @@ def refine_lips(
     them.
 
     Args:
-        work: keeps each chunk.
-        part: the clip, which is read again: some frames for the head's greys, then all.
-        stored: its faces.
-        timeline: in which frames the person is.
-        number: of the person, for the names of what is kept.
+        person: whose; the clip is read again: some frames for the head's greys, then all.
         motion: of the person so far.
         front_end: of a network that reads lips.
         model: the head.
@@ -81,11 +72,10 @@ def refine_lips(
     Raises:
         InputError: the video is not what it was.
     """
+    stored, timeline = person.stored, person.timeline
     runs = stretches(timeline, stored.frames)
     points = points_68(stored, timeline, runs)
-    greys = clip_greys(
-        work, part, timeline, number, motion, points, model=model, identity=identity, intrinsics=intrinsics
-    )
+    greys = clip_greys(person, motion, points, model=model, identity=identity, intrinsics=intrinsics)
     lips = VisualLips(
         model,
         identity,
@@ -97,16 +87,12 @@ def refine_lips(
     )
     result = replace(motion, **{name: getattr(motion, name).copy() for name in ("expression", "jaw", "residual")})
     losses = LipLosses(np.full(len(points), np.nan), np.full(len(points), np.nan))
-    chunks = chunks_of(runs, chunk, CONTEXT)
-    missing = []
-    for one in chunks:
-        arrays = work.arrays(_name(number, one), *_KEPT)
-        if arrays is None:
-            missing.append(one)
-        else:
-            _take(result, losses, one, arrays)
-            advance(one.keep_end - one.keep_start)
-    for one, crops in in_chunks(_crops(part, timeline, points, places_in(missing)), missing):
+
+    def see(places: Sequence[int]) -> Iterator[tuple[Crop, int]]:
+        for frame, place in pictures(person.part, timeline, places):
+            yield square_crop(frame.pixels, Square.around(points[place], "spectre")), place
+
+    def make(one: Chunk, crops: Sequence[Crop]) -> dict[str, np.ndarray]:
         clip = _mouth_clip(one, crops, stored, timeline, points, result, motion, intrinsics.image_size)
         refined = lips.refine(clip)
         inside = slice(one.keep_start - one.start, one.keep_end - one.start)
@@ -115,28 +101,20 @@ def refine_lips(
             moved & motion.valid[one.start : one.end], refined.residual, motion.residual[one.start : one.end]
         )
         found = (refined.expression, refined.jaw, residual, refined.before, refined.after)
-        arrays = {name: values[inside] for name, values in zip(_KEPT, found, strict=True)}
-        work.keep(_name(number, one), arrays)
-        _take(result, losses, one, arrays)
-        advance(one.keep_end - one.keep_start)
+        return {name: values[inside] for name, values in zip(_KEPT, found, strict=True)}
+
+    def take(one: Chunk, arrays: dict[str, np.ndarray]) -> None:
+        kept = slice(one.keep_start, one.keep_end)
+        for name in _KEPT:
+            values = getattr(losses if name in ("before", "after") else result, name)
+            values[kept] = arrays[name]
+
+    chunks = chunks_of(runs, chunk, CONTEXT)
+    by_chunks(person, "lips", chunks, _KEPT, see=see, make=make, take=take, advance=advance)
     return result, losses
 
 
 _KEPT = ("expression", "jaw", "residual", "before", "after")
-
-
-def _take(result: ClipMotion, losses: LipLosses, chunk: Chunk, arrays: dict[str, np.ndarray]) -> None:
-    kept = slice(chunk.keep_start, chunk.keep_end)
-    for name in _KEPT:
-        values = getattr(losses if name in ("before", "after") else result, name)
-        values[kept] = arrays[name]
-
-
-def _crops(
-    part: ClipPart, timeline: PersonTimeline, points: Float[np.ndarray, "T 68 2"], places: Sequence[int]
-) -> Iterator[tuple[Crop, int]]:
-    for frame, place in pictures(part, timeline, places):
-        yield square_crop(frame.pixels, Square.around(points[place], "spectre")), place
 
 
 def _mouth_clip(
@@ -181,7 +159,3 @@ def _inside(points: Float[np.ndarray, "T 68 2"], image_size: tuple[int, int]) ->
     """Whether the picture shows the whole mouth."""
     mouth = points[:, MOUTH]
     return np.asarray(((mouth >= 0) & (mouth <= np.array(image_size))).all(axis=(1, 2)), dtype=bool)
-
-
-def _name(number: int, chunk: Chunk) -> str:
-    return f"lips_{number:06d}_{chunk.keep_start:06d}"

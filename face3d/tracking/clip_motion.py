@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float
 from face3d.fit.known_expression import KnownExpression
 from face3d.fit.motion import Motion, MotionFitter, MotionState
 from face3d.fit.motion_pixels import FilmedFrames
-from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
-from face3d.tracking.work_folder import WorkFolder
+from face3d.tracking.person_clip import PersonClip
+from face3d.tracking.stored_faces import PersonTimeline
 
 __all__ = ["ClipMotion", "fit_motion", "fit_stretch", "in_turn", "stretch_end", "with_eyes"]
 
@@ -42,10 +42,7 @@ class ClipMotion:
 
 
 def fit_motion(
-    work: WorkFolder,
-    stored: StoredFaces,
-    timeline: PersonTimeline,
-    number: int,
+    person: PersonClip,
     fitter: MotionFitter,
     *,
     known: KnownExpression | None = None,
@@ -55,10 +52,7 @@ def fit_motion(
     """Fit every frame of a person, or the rest of them where an earlier run has begun.
 
     Args:
-        work: keeps each chunk.
-        stored: the clip's faces.
-        timeline: in which frames the person is.
-        number: of the person, for the names of what is kept.
+        person: whom.
         fitter: of the person's head and the clip's camera.
         known: expression and jaw of every frame where something else than the landmarks tells them.
         advance: called with the number of frames done, chunk by chunk.
@@ -66,16 +60,15 @@ def fit_motion(
     """
 
     def fit(first: int, last: int, state: MotionState | None) -> Motion:
-        end = stretch_end(timeline, last, fitter.lookahead)
-        return fit_stretch(stored, timeline, fitter, slice(first, end), state, keep=last - first, known=known)
+        end = stretch_end(person.timeline, last, fitter.lookahead)
+        return fit_stretch(person, fitter, slice(first, end), state, keep=last - first, known=known)
 
-    return in_turn(work, f"motion_{number:06d}", len(timeline.rows), chunk, fit, advance=advance)
+    return in_turn(person, "motion", chunk, fit, advance=advance)
 
 
 def in_turn(
-    work: WorkFolder,
-    stem: str,
-    count: int,
+    person: PersonClip,
+    stage: str,
     chunk: int,
     fit: Callable[[int, int, MotionState | None], Motion],
     *,
@@ -84,24 +77,24 @@ def in_turn(
     """Chunks of frames, each fitted from where the one before it ended, or read where an earlier run has kept them.
 
     Args:
-        work: keeps each chunk.
-        stem: of the names of what is kept.
-        count: of frames in all.
+        person: whom the frames show.
+        stage: for the names of what is kept.
         chunk: frames in each.
         fit: of the frames from the first to before the second number, given what those before have left.
         advance: called with the number of frames done, chunk by chunk.
     """
     state: MotionState | None = None
     chunks = []
+    count = len(person.timeline.rows)
     for first in range(0, count, chunk):
         last = min(first + chunk, count)
-        name = f"{stem}_{first // chunk:06d}"
-        arrays = work.arrays(name)
+        name = person.name(stage, first // chunk)
+        arrays = person.work.arrays(name)
         if arrays is None:
             motion = fit(first, last, state)
             arrays = {field.name: getattr(motion, field.name) for field in fields(ClipMotion)}
             kept = {_STATE + field.name: getattr(motion.state, field.name) for field in fields(MotionState)}
-            work.keep(name, arrays | {key: np.asarray(value) for key, value in kept.items()})
+            person.work.keep(name, arrays | {key: np.asarray(value) for key, value in kept.items()})
             state = motion.state
         else:
             state = _state_of(arrays)
@@ -117,8 +110,9 @@ def stretch_end(timeline: PersonTimeline, last: int, lookahead: float) -> int:
     return max(last, int(np.searchsorted(timeline.times, timeline.times[last - 1] + lookahead, side="right")))
 
 
-def with_eyes(stored: StoredFaces, timeline: PersonTimeline, fitter: MotionFitter) -> MotionFitter:
+def with_eyes(person: PersonClip, fitter: MotionFitter) -> MotionFitter:
     """The fitter with the person's eyes where their irises say, by frames from all over the clip."""
+    stored, timeline = person.stored, person.timeline
     places = np.flatnonzero(timeline.valid)
     places = places[np.linspace(0, len(places) - 1, min(EYE_FRAMES, len(places))).astype(int)]
     parts = [stored.part(timeline, int(place), int(place) + 1) for place in places]
@@ -134,8 +128,7 @@ def with_eyes(stored: StoredFaces, timeline: PersonTimeline, fitter: MotionFitte
 
 
 def fit_stretch(
-    stored: StoredFaces,
-    timeline: PersonTimeline,
+    person: PersonClip,
     fitter: MotionFitter,
     part: slice,
     state: MotionState | None,
@@ -147,8 +140,7 @@ def fit_stretch(
     """Fit the frames of a part of a timeline to their stored faces; see `MotionFitter.fit`.
 
     Args:
-        stored: the clip's faces.
-        timeline: in which frames the person is.
+        person: whom.
         fitter: of the person's head and the clip's camera.
         part: places in the timeline.
         state: what the frames before have left.
@@ -156,7 +148,8 @@ def fit_stretch(
         known: of the whole timeline.
         filmed: of the part.
     """
-    rows = stored.part(timeline, part.start, part.stop)
+    timeline = person.timeline
+    rows = person.stored.part(timeline, part.start, part.stop)
     return fitter.fit(
         timeline.times[part],
         rows.points,

@@ -8,7 +8,7 @@ run that goes on begins to read where the first chunk misses.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -21,9 +21,10 @@ from face3d.expression.mouth_crops import fill_missing
 from face3d.landmarks.topologies import convert_points
 from face3d.media.video import VideoFrame
 from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
 
-__all__ = ["chunks_of", "in_chunks", "pictures", "places_in", "points_68", "stretches"]
+__all__ = ["by_chunks", "chunks_of", "in_chunks", "pictures", "places_in", "points_68", "stretches"]
 
 Seen = TypeVar("Seen")
 
@@ -105,6 +106,46 @@ def in_chunks(seen: Iterator[tuple[Seen, int]], chunks: Sequence[Chunk]) -> Iter
         while not window or window[-1][1] < chunk.end - 1:
             window.append(next(seen))
         yield chunk, [item for item, _ in window]
+
+
+def by_chunks(
+    person: PersonClip,
+    stage: str,
+    chunks: Sequence[Chunk],
+    keys: Sequence[str],
+    *,
+    see: Callable[[Sequence[int]], Iterator[tuple[Seen, int]]],
+    make: Callable[[Chunk, Sequence[Seen]], dict[str, np.ndarray]],
+    take: Callable[[Chunk, dict[str, np.ndarray]], None],
+    advance: Callable[[int], None],
+) -> None:
+    """Go through a stage's chunks: those that an earlier run has kept first, then the others, reading the clip once.
+
+    Args:
+        person: whom the chunks are about.
+        stage: for the names of what is kept.
+        chunks: in order.
+        keys: of the arrays of each.
+        see: what is seen at the places given, each with its place; read only as chunks need it.
+        make: of a chunk, what is kept of it.
+        take: gets every chunk's arrays.
+        advance: called with the number of frames done, chunk by chunk.
+    """
+    missing = []
+    for chunk in chunks:
+        arrays = person.work.arrays(person.name(stage, chunk.keep_start), *keys)
+        if arrays is None:
+            missing.append(chunk)
+        else:
+            take(chunk, arrays)
+            advance(chunk.keep_end - chunk.keep_start)
+    if not missing:
+        return
+    for chunk, seen in in_chunks(see(places_in(missing)), missing):
+        arrays = make(chunk, seen)
+        person.work.keep(person.name(stage, chunk.keep_start), arrays)
+        take(chunk, arrays)
+        advance(chunk.keep_end - chunk.keep_start)
 
 
 def places_in(chunks: Sequence[Chunk]) -> list[int]:

@@ -18,8 +18,8 @@ from face3d.fit.point_model import MOVING_JOINTS
 from face3d.tracking.clip_motion import ClipMotion, fit_stretch, in_turn, stretch_end
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_pictures import pictures
-from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
-from face3d.tracking.work_folder import WorkFolder
+from face3d.tracking.person_clip import PersonClip
+from face3d.tracking.stored_faces import PersonTimeline
 
 __all__ = ["lay_on_pictures", "photos_at"]
 
@@ -40,11 +40,7 @@ def photos_at(part: ClipPart, timeline: PersonTimeline, places: Sequence[int]) -
 
 
 def lay_on_pictures(
-    work: WorkFolder,
-    part: ClipPart,
-    stored: StoredFaces,
-    timeline: PersonTimeline,
-    number: int,
+    person: PersonClip,
     motion: ClipMotion,
     fitter: MotionFitter,
     skin: SkinEvidence,
@@ -56,11 +52,7 @@ def lay_on_pictures(
     """Fit every frame of a person to its picture too, or the rest of them where an earlier run has begun.
 
     Args:
-        work: keeps each chunk.
-        part: the clip, which is read again.
-        stored: its faces.
-        timeline: in which frames the person is.
-        number: of the person, for the names of what is kept.
+        person: whom; the clip is read again.
         motion: of the person so far.
         fitter: of the person's head and the clip's camera.
         skin: of the person.
@@ -77,23 +69,21 @@ def lay_on_pictures(
     def fit(first: int, last: int, state: MotionState | None) -> Motion:
         nonlocal faces
         if faces is None:
-            faces = _faces(part, timeline, motion, skin, first)
-        end = stretch_end(timeline, last, LOOKAHEAD * fitter.lookahead)
+            faces = _faces(person, motion, skin, first)
+        end = stretch_end(person.timeline, last, LOOKAHEAD * fitter.lookahead)
         _hold(held, faces, first, end)
         at = dict(held)
         filmed = FilmedFrames(skin, [at.get(place) for place in range(first, end)], _frames(motion, slice(first, end)))
         stretch = slice(first, end)
-        return fit_stretch(stored, timeline, fitter, stretch, state, keep=last - first, known=known, filmed=filmed)
+        return fit_stretch(person, fitter, stretch, state, keep=last - first, known=known, filmed=filmed)
 
-    return in_turn(work, f"skin_{number:06d}", len(timeline.rows), chunk, fit, advance=advance)
+    return in_turn(person, "skin", chunk, fit, advance=advance)
 
 
-def _faces(
-    part: ClipPart, timeline: PersonTimeline, motion: ClipMotion, skin: SkinEvidence, first: int
-) -> Iterator[tuple[int, FaceImage]]:
+def _faces(person: PersonClip, motion: ClipMotion, skin: SkinEvidence, first: int) -> Iterator[tuple[int, FaceImage]]:
     """The faces of the valid frames from a place on, each with its place."""
     places = first + np.flatnonzero(motion.valid[first:])
-    for frame, place in pictures(part, timeline, places.tolist()):
+    for frame, place in pictures(person.part, person.timeline, places.tolist()):
         yield place, skin.cut_out(frame.pixels, _frames(motion, slice(place, place + 1)))
 
 

@@ -17,9 +17,9 @@ from face3d.expression.spectre import EXPRESSION, JAW, Spectre, estimate_clip
 from face3d.fit.known_expression import KnownExpression
 from face3d.landmarks.crops_published import Square, square_crop
 from face3d.tracking.clip_part import ClipPart
-from face3d.tracking.clip_pictures import chunks_of, in_chunks, pictures, places_in, points_68, stretches
-from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
-from face3d.tracking.work_folder import WorkFolder
+from face3d.tracking.clip_pictures import by_chunks, chunks_of, pictures, points_68, stretches
+from face3d.tracking.person_clip import PersonClip
+from face3d.tracking.stored_faces import PersonTimeline
 
 __all__ = ["foretell_expressions"]
 
@@ -28,11 +28,7 @@ CHUNK = 96
 
 
 def foretell_expressions(
-    work: WorkFolder,
-    part: ClipPart,
-    stored: StoredFaces,
-    timeline: PersonTimeline,
-    number: int,
+    person: PersonClip,
     spectre: Spectre,
     *,
     advance: Callable[[int], None],
@@ -45,11 +41,7 @@ def foretell_expressions(
     before and after, as with SPECTRE; what the networks say of such a frame means nothing.
 
     Args:
-        work: keeps each chunk.
-        part: the clip, which is read again.
-        stored: its faces.
-        timeline: in which frames the person is.
-        number: of the person, for the names of what is kept.
+        person: whom; the clip is read again.
         spectre: the networks.
         advance: called with the number of frames done, chunk by chunk.
         chunk: frames that are kept together.
@@ -60,27 +52,25 @@ def foretell_expressions(
     Raises:
         InputError: the video is not what it was.
     """
-    runs = stretches(timeline, stored.frames)
+    timeline = person.timeline
+    runs = stretches(timeline, person.stored.frames)
     expression, jaw = np.zeros((len(timeline.rows), EXPRESSION)), np.zeros((len(timeline.rows), JAW))
-    missing = []
-    for one in chunks_of(runs, chunk, CONTEXT):
-        arrays = work.arrays(_name(number, one), "expression", "jaw")
-        if arrays is None:
-            missing.append(one)
-        else:
-            kept = slice(one.keep_start, one.keep_end)
-            expression[kept], jaw[kept] = arrays["expression"], arrays["jaw"]
-            advance(one.keep_end - one.keep_start)
-    crops = (
-        spectre_crops(part, timeline, points_68(stored, timeline, runs), places_in(missing)) if missing else iter(())
-    )
-    for one, seen in in_chunks(crops, missing):
+
+    def see(places: Sequence[int]) -> Iterator[tuple[Float32[np.ndarray, "224 224 3"], int]]:
+        return spectre_crops(person.part, timeline, points_68(person.stored, timeline, runs), places)
+
+    def make(one: Chunk, seen: Sequence[Float32[np.ndarray, "224 224 3"]]) -> dict[str, np.ndarray]:
         estimate = estimate_clip(spectre, seen, len(seen))
         inside = slice(one.keep_start - one.start, one.keep_end - one.start)
+        found = {"expression": estimate.expression[inside].numpy(), "jaw": estimate.jaw[inside].numpy()}
+        return {name: values.astype(np.float64) for name, values in found.items()}
+
+    def take(one: Chunk, arrays: dict[str, np.ndarray]) -> None:
         kept = slice(one.keep_start, one.keep_end)
-        expression[kept], jaw[kept] = estimate.expression[inside].numpy(), estimate.jaw[inside].numpy()
-        work.keep(_name(number, one), {"expression": expression[kept], "jaw": jaw[kept]})
-        advance(one.keep_end - one.keep_start)
+        expression[kept], jaw[kept] = arrays["expression"], arrays["jaw"]
+
+    chunks = chunks_of(runs, chunk, CONTEXT)
+    by_chunks(person, "spectre", chunks, ("expression", "jaw"), see=see, make=make, take=take, advance=advance)
     return KnownExpression(expression, jaw)
 
 
@@ -97,7 +87,3 @@ def spectre_crops(
     """
     for frame, place in pictures(part, timeline, places):
         yield square_crop(frame.pixels, Square.around(points[place], "spectre")).pixels, place
-
-
-def _name(number: int, chunk: Chunk) -> str:
-    return f"spectre_{number:06d}_{chunk.keep_start:06d}"

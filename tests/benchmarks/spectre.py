@@ -28,6 +28,7 @@ from face3d.expression import Spectre, estimate_clip, read_spectre
 from face3d.expression import spectre as networks
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_spectre import foretell_expressions
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.work_folder import WorkFolder
 from tests.benchmarks.timing import fastest
 from tests.expression.checkpoints import spectre_content
@@ -69,7 +70,7 @@ def watched_stage(spectre: Spectre, frames: int, seen: list[float]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = write_clip(Path(folder) / "long.mp4", (np.roll(small, n, axis=1) for n in range(frames)))
         work, timeline = WorkFolder(Path(folder)), timeline_of(frames)
-        foretell_expressions(work, ClipPart(path), stored, timeline, 1, spectre, advance=advance)  # type: ignore[arg-type]
+        foretell_expressions(PersonClip(work, ClipPart(path), stored, timeline, 1), spectre, advance=advance)  # type: ignore[arg-type]
 
 
 def light_networks() -> Spectre:

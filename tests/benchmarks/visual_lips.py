@@ -68,7 +68,7 @@ def main() -> None:
     def measured(*stage, **named):
         started = time.perf_counter()
         after, losses = refine_lips(*stage, **named)
-        print(line(name, stage[5], after, losses, time.perf_counter() - started), flush=True)
+        print(line(name, stage[1], after, losses, time.perf_counter() - started), flush=True)
         return after, losses
 
     def networks(*_given: object, **_named: object) -> ExpressionNetworks:

@@ -11,8 +11,9 @@ from face3d.landmarks.topologies import convert_points
 from face3d.tracking import clip_greys as module
 from face3d.tracking.clip_greys import clip_greys
 from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.work_folder import WorkFolder
-from tests.tracking.given_faces import INTRINSICS, LIPS, SKIN, film, landmarks_of, motion_of, timeline_of
+from tests.tracking.given_faces import INTRINSICS, LIPS, SKIN, GivenFaces, film, landmarks_of, motion_of, timeline_of
 
 FRAMES = 4
 
@@ -31,10 +32,7 @@ def found(tmp_path_factory):
 
     def again(part=clip):
         return clip_greys(
-            work,
-            part,
-            timeline_of(FRAMES),
-            1,
+            PersonClip(work, part, GivenFaces(points, np.arange(FRAMES)), timeline_of(FRAMES), 1),
             motion_of(expression),
             points,
             model=model,

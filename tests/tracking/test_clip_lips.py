@@ -12,6 +12,7 @@ from face3d.head import load_head
 from face3d.tracking import clip_lips
 from face3d.tracking.clip_lips import refine_lips
 from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.work_folder import WorkFolder
 from tests.expression.glance import Glance
 from tests.tracking.given_faces import (
@@ -53,11 +54,7 @@ def lips_refined(talk, folder, timeline=None, advance=lambda frames: None, **cha
     folder.mkdir(exist_ok=True)
     motion = replace(motion_of(fitted, timeline.valid), **changes)
     return refine_lips(
-        WorkFolder(folder),
-        part,
-        stored,
-        timeline,
-        1,
+        PersonClip(WorkFolder(folder), part, stored, timeline, 1),
         motion,
         Glance(),
         model=model,

@@ -9,6 +9,8 @@ import pytest
 
 from face3d.fit.motion import Motion, MotionState
 from face3d.tracking.clip_motion import ClipMotion, fit_motion
+from face3d.tracking.clip_part import ClipPart
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.stored_faces import FaceRows, PersonTimeline
 from face3d.tracking.work_folder import WorkFolder
 
@@ -67,7 +69,9 @@ def timeline():
 
 
 def fit(work, timeline, fitter, advance=lambda count: None):
-    return fit_motion(work, Stored(), timeline, 1, fitter, advance=advance, chunk=CHUNK)
+    return fit_motion(
+        PersonClip(work, ClipPart("clip.mp4"), Stored(), timeline, 1), fitter, advance=advance, chunk=CHUNK
+    )
 
 
 def test_chunks_are_what_one_piece_would_be(timeline, tmp_path):

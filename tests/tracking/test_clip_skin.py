@@ -16,6 +16,7 @@ from face3d.head import load_head
 from face3d.tracking.clip_motion import ClipMotion, fit_motion
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_skin import lay_on_pictures, photos_at
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.work_folder import WorkFolder
 from tests.fit.talking_clips import face_landmarks
 from tests.tracking.given_faces import INTRINSICS, SIDE, GivenFaces, film, landmarks_of, stop_after, timeline_of
@@ -40,11 +41,12 @@ def stage(tmp_path_factory):
         photos_at(part, timeline, chosen),
     )
     fitter = MotionFitter(model, fit.identity, fit.intrinsics, errors=fit.errors)
-    motion = fit_motion(WorkFolder(folder), stored, timeline, 1, fitter, advance=lambda count: None)
+    motion = fit_motion(PersonClip(WorkFolder(folder), part, stored, timeline, 1), fitter, advance=lambda count: None)
     skin = skin_evidence(model, fit.identity, fit.intrinsics, colours, fitter.turning)
 
     def lay(work, *, part=part, chunk=CHUNK, advance=lambda count: None):
-        return lay_on_pictures(work, part, stored, timeline, 1, motion, fitter, skin, advance=advance, chunk=chunk)
+        person = PersonClip(work, part, stored, timeline, 1)
+        return lay_on_pictures(person, motion, fitter, skin, advance=advance, chunk=chunk)
 
     return model, expression, motion, lay
 

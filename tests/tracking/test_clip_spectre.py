@@ -17,6 +17,7 @@ from face3d.landmarks.crops_published import Square, square_crop
 from face3d.tracking import clip_spectre
 from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.clip_spectre import foretell_expressions
+from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.work_folder import WorkFolder
 from tests.media.clips import write_clip
 from tests.tracking.given_faces import GivenFaces, stop_after, timeline_of
@@ -54,7 +55,9 @@ def stored():
 
 
 def foretell(work, clip, stored, timeline, cheap, advance=lambda frames: None):
-    return foretell_expressions(work, ClipPart(clip), stored, timeline, 1, cheap, advance=advance, chunk=CHUNK)
+    return foretell_expressions(
+        PersonClip(work, ClipPart(clip), stored, timeline, 1), cheap, advance=advance, chunk=CHUNK
+    )
 
 
 def crops_of(clip, stored, count=FRAMES):
