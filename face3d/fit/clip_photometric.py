@@ -47,7 +47,9 @@ class ClipPhotometricProblem(PhotometricProblem):
         """As `PhotometricProblem.add_colours`."""
         shaded = self._shaded(state)
         own, weights = self._best_colours(shaded)
-        summed = np.zeros((len(own), 3, self.size), np.float32)
+        # Where the head does not move, only what comes after it has a say.
+        first = 0 if self.moves else self.landmarks.size
+        summed = np.zeros((len(own), 3, self.size - first), np.float32)
         for index, (one, weight) in enumerate(zip(shaded, weights, strict=True)):
             used, columns = np.flatnonzero(weight > 0), self.columns(index)
             rows = self.jacobian(state, index, one, used, weight[used])
@@ -55,10 +57,10 @@ class ClipPhotometricProblem(PhotometricProblem):
             hessian[np.ix_(columns, columns)] += rows.T @ rows
             gradient[columns] += rows.T @ ((one.residual - own)[used] * root).ravel()
             part = (rows.reshape(len(used), 3, -1) * root[:, :, None]).astype(np.float32)
-            summed[used[:, None, None], np.arange(3)[:, None], columns] += part
+            summed[used[:, None, None], np.arange(3)[:, None], columns - first] += part
         known = np.sqrt(weights.sum(axis=0) + self.share / OWN_COLOUR_SHARE)
-        rows = (summed / known[:, None, None]).reshape(-1, self.size)
-        hessian -= rows.T @ rows
+        rows = (summed / known[:, None, None]).reshape(-1, self.size - first)
+        hessian[first:, first:] -= rows.T @ rows
         return self._loss(shaded, own)
 
     def _shaded(self, state: PhotometricState) -> list[ShadedView]:
