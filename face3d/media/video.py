@@ -27,6 +27,7 @@ from typing_extensions import Self
 from face3d.errors import ArgumentError, InputError
 from face3d.media.container import explain_no_video
 from face3d.media.first_bytes import first_bytes
+from face3d.media.frame_memory import FrameMemory
 from face3d.media.image_file import read_image
 from face3d.media.listing import images_in
 from face3d.media.photo import check_size
@@ -248,7 +249,9 @@ class _Capture:
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)) if self._file else 0
         width, height = (int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         check_size(width, height, name)
-        self._newest = np.zeros((height, width, 3), np.uint8)
+        # The newest picture as OpenCV has it.
+        self._newest: UInt8[np.ndarray, "H W 3"] = np.zeros((height, width, 3), np.uint8)
+        self._memory = FrameMemory()
         self.info = VideoInfo(
             name=name,
             frames_per_second=rate if np.isfinite(rate) and 0 < rate < 10_000 else FOLDER_RATE,
@@ -285,13 +288,11 @@ class _Capture:
 
     def _retrieve(self) -> UInt8[np.ndarray, "H W 3"]:
         """The picture of a frame; one that was damaged beyond that shows what the one before did, as players do."""
-        read, pixels = self._capture.retrieve()
-        if not read:
-            return self._newest.copy()
-        if pixels.ndim == 2:
-            pixels = pixels[..., None].repeat(3, axis=2)
-        self._newest = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-        return self._newest
+        read, pixels = self._capture.retrieve(self._newest)
+        if read:
+            self._newest = np.asarray(pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2), np.uint8)
+        memory = self._memory.array(self._newest.shape)
+        return np.asarray(cv2.cvtColor(self._newest, cv2.COLOR_BGR2RGB, dst=memory), dtype=np.uint8)
 
     def _check_end(self, count: int, duration: float, warnings: list[str]) -> None:
         """Containers without a frame count give their duration for it, so only a clear lack means something."""

@@ -258,9 +258,9 @@ def test_a_frame_that_cannot_be_converted_shows_the_one_before(clip, monkeypatch
             def __getattr__(self, name):
                 return getattr(capture, name)
 
-            def retrieve(self):
+            def retrieve(self, *into):
                 calls.append(0)
-                return (False, None) if len(calls) == 4 else capture.retrieve()
+                return (False, None) if len(calls) == 4 else capture.retrieve(*into)
 
         monkeypatch.setattr(video._source, "_capture", Failing())
         frames = list(video)
