@@ -17,7 +17,8 @@ def test_memory_comes_back_when_the_array_is_gone():
     memory = FrameMemory()
     first = memory.array((4, 5, 3))
     assert first.shape == (4, 5, 3)
-    assert first.flags.writeable and first.flags.c_contiguous
+    assert first.flags.writeable
+    assert first.flags.c_contiguous
     place = address(first)
     del first
     assert address(memory.array((4, 5, 3))) == place
