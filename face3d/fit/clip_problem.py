@@ -11,11 +11,13 @@ of jaw and eyes, and pose.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy import ndarray
 
 from face3d.fit.landmark_problem import (
@@ -40,8 +42,14 @@ KNOWN_FOCAL_SIGMA = 1e-4
 """Relative, of a focal length that is held."""
 
 
+_Cost: TypeAlias = tuple[float, Float[ndarray, " N"], Projected]
+"""Of a view: robust half cost, its weights, and what its own errors leave."""
+
+
 class ClipProblem(LandmarkProblem):
     """`face3d.fit.solver.Problem` over `FitState` whose views share `log_focal` and `errors`, the shared ones."""
+
+    _costs: tuple[FitState, list[_Cost]] | None = None
 
     @property
     def size(self) -> int:
@@ -63,21 +71,20 @@ class ClipProblem(LandmarkProblem):
         ident, modes, own = self.identity_size, len(self.response.modes), self._own_size
         shared = ident + 1 + modes
         hessian, gradient = np.zeros((self.size, self.size)), np.zeros(self.size)
-        errors = slice(ident + 1, shared)
-        # Where a view's Jacobian has the columns of this problem: identity, focal length, errors, own.
-        order = np.concatenate(
-            [np.arange(ident), [ident + own], ident + own + 1 + np.arange(modes), ident + np.arange(own)]
-        )
+        # Columns of a view's Jacobian: identity, own, focal length and errors; each stays together in this problem too.
+        errors = slice(ident + own + 1, ident + own + 1 + modes)
         cost = self._shared_prior(state, gradient, hessian)
+        known_costs, self._costs = self._costs, None
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             projected = self.project_view(state.identity, view, evidence, with_jacobian=True)
-            loss, weights, projected = self._with_own_errors(projected, evidence)
             assert projected.jacobian is not None
-            scale = (projected.inverse_sigma * np.sqrt(weights)[:, None]).reshape(-1)
-            used = np.flatnonzero(scale > 0)
-            rows = projected.jacobian.reshape(len(scale), -1)[np.ix_(used, order)] * scale[used, None]
-            residual = projected.residual.reshape(-1)[used] * scale[used]
-            normal, slope = rows.T @ rows, rows.T @ residual
+            if known_costs is not None and known_costs[0] is state:
+                loss, weights, left = known_costs[1][index]
+            else:
+                loss, weights, left = self._with_own_errors(projected, evidence)
+            scale = projected.inverse_sigma * np.sqrt(weights)[:, None]
+            rows = np.multiply(projected.jacobian, scale[:, :, None], out=projected.jacobian).reshape(scale.size, -1)
+            normal, slope = rows.T @ rows, rows.T @ (left.residual * scale).reshape(-1)
             if modes:
                 # The view's own errors look like the shared ones: take them out of the normal equations.
                 inner = scipy.linalg.cholesky(
@@ -87,24 +94,43 @@ class ClipProblem(LandmarkProblem):
                 normal -= known.T @ known
             deviation, precision = self._own_prior(view, evidence)
             start = shared + index * own
-            place = np.concatenate([np.arange(shared), np.arange(start, start + own)])
-            hessian[np.ix_(place, place)] += normal
-            gradient[place] += slope
+            places = slice(0, ident), slice(start, start + own), slice(ident, shared)
+            columns = slice(0, ident), slice(ident, ident + own), slice(ident + own, None)
+            self._add_normal(hessian, gradient, normal, slope, places, columns)
             np.einsum("ii->i", hessian)[start : start + own] += precision
             gradient[start : start + own] += precision * deviation
             cost += loss + 0.5 * float(precision @ deviation**2)
         cost += self._add_terms(state, gradient, hessian)
         return Linearization(cost, gradient, hessian)
 
+    @staticmethod
+    def _add_normal(
+        hessian: Float[ndarray, "P P"],
+        gradient: Float[ndarray, " P"],
+        normal: Float[ndarray, "Q Q"],
+        slope: Float[ndarray, " Q"],
+        places: Sequence[slice],
+        columns: Sequence[slice],
+    ) -> None:
+        """Add a view's normal equations: the unknowns in its `columns` stand at `places` in all."""
+        for place, column in zip(places, columns, strict=True):
+            gradient[place] += slope[column]
+            for other_place, other_column in zip(places, columns, strict=True):
+                hessian[place, other_place] += normal[column, other_column]
+
     def cost(self, state: FitState) -> float:
         """Half sum of squares, infinite for a head behind the camera."""
         cost = self._shared_prior(state, None, None)
+        costs = []
         for view, evidence in zip(state.views, self.views, strict=True):
             if view.translation[2] <= 0:
                 return float("inf")
             projected = self.project_view(state.identity, view, evidence, with_jacobian=False)
+            costs.append(self._with_own_errors(projected, evidence))
             deviation, precision = self._own_prior(view, evidence)
-            cost += self._with_own_errors(projected, evidence)[0] + 0.5 * float(precision @ deviation**2)
+            cost += costs[-1][0] + 0.5 * float(precision @ deviation**2)
+        # A solver linearizes next where it has just found the cost to be low.
+        self._costs = state, costs
         return cost + self._add_terms(state, None, None)
 
     def move(self, state: FitState, step: Float[ndarray, " P"]) -> FitState:
@@ -115,39 +141,42 @@ class ClipProblem(LandmarkProblem):
         spread = np.concatenate([own, np.tile(common, (len(own), 1))], axis=1)
         return super().move(state, np.concatenate([step[:ident], spread.reshape(-1)]))
 
-    def blocked(self, state: FitState, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
-        """Expressions at a bound that the gradient pushes outwards, a focal length that is known, a held identity."""
-        ident, modes = self.identity_size, len(self.response.modes)
-        own = gradient[ident + 1 + modes :].reshape(len(self.views), self._own_size)
-        spread = np.concatenate([own, np.zeros((len(own), 1 + modes))], axis=1)
-        mask = super().blocked(state, np.concatenate([gradient[:ident], spread.reshape(-1)]))
-        views = mask[ident:].reshape(len(own), -1)
-        common = [self.views[0].focal_sigma == 0, *[False] * modes]
-        return np.concatenate([mask[:ident], common, views[:, : self._own_size].reshape(-1)])
+    def limits(self, state: FitState) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+        """As `LandmarkProblem.limits`; the focal length is the clip's."""
+        ident, modes, own = self.identity_size, len(self.response.modes), self._own_size
 
-    def _with_own_errors(
-        self, projected: Projected, evidence: ViewEvidence
-    ) -> tuple[float, Float[ndarray, " N"], Projected]:
+        def gathered(spread: Float[ndarray, " S"]) -> Float[ndarray, " P"]:
+            views = spread[ident:].reshape(len(self.views), -1)
+            return np.concatenate([spread[:ident], views[0, own : own + 1 + modes], views[:, :own].reshape(-1)])
+
+        low, high = super().limits(state)
+        return gathered(low), gathered(high)
+
+    def _with_own_errors(self, projected: Projected, evidence: ViewEvidence) -> _Cost:
         """Robust half cost with the view's own errors at their best, the weights then, and what the errors leave."""
         modes = self.response.modes
         if not len(modes):
-            return *cauchy(projected, evidence.confidence), projected
-        flat = modes.copy()
-        relief = projected.inverse_sigma[:, 2] ** 2
-        if relief.any():
-            # Only differences of depth are observed.
-            flat[:, :, 2] -= (flat[:, :, 2] @ relief)[:, None] / relief.sum()
-        rows = (flat * projected.inverse_sigma).reshape(len(modes), -1)
-        standardised = (projected.residual * projected.inverse_sigma).reshape(-1)
-        left, own = projected, np.zeros(len(modes))
+            return *cauchy(projected.residual, projected.inverse_sigma, evidence.confidence), projected
+        inverse = projected.inverse_sigma
+        relief = inverse[:, 2] ** 2
+        mean = (modes[:, :, 2] @ relief) / relief.sum() if relief.any() else np.zeros(len(modes))
+        rows = modes * inverse
+        # Only differences of depth are observed.
+        rows[:, :, 2] -= mean[:, None] * inverse[:, 2]
+        rows = rows.reshape(len(modes), -1)
+        standardised = (projected.residual * inverse).reshape(-1)
+        left, own = standardised, np.zeros(len(modes))
         for _ in range(OWN_ERROR_PASSES):
-            weights = np.repeat(cauchy(left, evidence.confidence)[1], 3)
-            normal = (rows * weights) @ rows.T
+            root = np.repeat(np.sqrt(cauchy(left.reshape(-1, 3), 1.0, evidence.confidence)[1]), 3)
+            weighted = rows * root
+            normal = weighted @ weighted.T
             np.einsum("ii->i", normal)[:] += 1 / (1 - CONSTANT_SHARE)
-            own = scipy.linalg.solve(normal, rows @ (weights * standardised), assume_a="pos", check_finite=False)
-            left = replace(projected, residual=projected.residual - np.tensordot(own, flat, axes=1))
-        loss, share = cauchy(left, evidence.confidence)
-        return loss + 0.5 * float(own @ own) / (1 - CONSTANT_SHARE), share, left
+            own = scipy.linalg.lapack.dposv(normal, weighted @ (root * standardised), overwrite_a=True)[1]
+            left = standardised - own @ rows
+        loss, share = cauchy(left.reshape(-1, 3), 1.0, evidence.confidence)
+        residual = projected.residual - np.tensordot(own, modes, axes=1)
+        residual[:, 2] += own @ mean
+        return loss + 0.5 * float(own @ own) / (1 - CONSTANT_SHARE), share, replace(projected, residual=residual)
 
     def _shared_prior(
         self, state: FitState, gradient: Float[ndarray, " P"] | None, hessian: Float[ndarray, "P P"] | None

@@ -82,8 +82,12 @@ class DetectorResponse:
 
     def bias_at(self, yaw: float, pitch: float) -> Float[ndarray, "N 3"]:
         """Bias for a view, inside the measured range of 50 degrees."""
-        yaw, pitch = np.clip([yaw, pitch], -0.87, 0.87)
-        return self.view_bias @ np.array([1.0, yaw, pitch, yaw * yaw, yaw * pitch, pitch * pitch])
+        return self.biases_at(np.array([yaw]), np.array([pitch]))[..., 0]
+
+    def biases_at(self, yaw: Float[ndarray, " B"], pitch: Float[ndarray, " B"]) -> Float[ndarray, "N 3 B"]:
+        """`bias_at` of several views."""
+        yaw, pitch = np.clip(yaw, -0.87, 0.87), np.clip(pitch, -0.87, 0.87)
+        return self.view_bias @ np.stack([np.ones_like(yaw), yaw, pitch, yaw * yaw, yaw * pitch, pitch * pitch])
 
     def sigma_at(self, yaw: float) -> Float[ndarray, "N 3"]:
         """Standard deviations for a view."""

@@ -28,7 +28,7 @@ from face3d.fit.metric_evidence import apparent_iris_diameters, hold_exactly, se
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
 from face3d.fit.scale import Scale, ScaleSource, fuse, head_size, iris_source, size_of
-from face3d.fit.solver import Linearization, Solution, damped_step, minimize
+from face3d.fit.solver import Linearization, Solution, blocked, damped_step, minimize
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
 
@@ -311,9 +311,11 @@ def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOpti
     """Answer a soft word on size: it moves a fit at rest so little that one Gauss-Newton step nearly always does."""
     here = problem.extend(free.linearization, free.state)
     change = Linearization(here.cost, here.gradient - free.linearization.gradient, here.hessian)
-    step = damped_step(change, ~problem.blocked(free.state, here.gradient), 0.0)
+    limits = problem.limits(free.state)
+    held = blocked(here.gradient, limits)
+    step = damped_step(change, (np.where(held, 0.0, limits[0]), np.where(held, 0.0, limits[1])), 0.0)
     state = problem.move(free.state, step)
-    if problem.cost(state) < problem.cost(free.state):
+    if problem.cost(state) < here.cost:
         return replace(free, state=state, linearization=here)
     return minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
 
@@ -333,6 +335,7 @@ def identity_covariance(hessian: Float[ndarray, "P P"], identity_size: int) -> F
     return scipy.linalg.cho_solve(factor, block)[:identity_size]
 
 
+@one_blas_thread()
 def describe_fit(model: HeadModel, solved: SolvedLandmarks, observations: Sequence[Observation]) -> Fit:
     """What the solver found, as a `Fit`."""
     problem, solution = solved.problem, solved.solution

@@ -8,10 +8,11 @@ plane turned upright with the head, where the detector's response was measured.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
@@ -26,6 +27,8 @@ ROBUST_SCALE = 3.0
 
 BIAS_STEP = 1e-3
 """Radians, for the derivative of the detector's bias."""
+
+_SMALL_TURNS = Rotation.from_rotvec(BIAS_STEP * np.eye(3)).as_matrix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ class LandmarkProblem:
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             part = slice(ident + index * self.view_size, ident + (index + 1) * self.view_size)
             projected = self.project_view(state.identity, view, evidence, with_jacobian=True)
-            loss, weights = cauchy(projected, evidence.confidence)
+            loss, weights = cauchy(projected.residual, projected.inverse_sigma, evidence.confidence)
             assert projected.jacobian is not None
             rows = projected.jacobian.reshape(-1, projected.jacobian.shape[2])
             scale = (projected.inverse_sigma * np.sqrt(weights)[:, None]).reshape(-1)
@@ -208,7 +211,7 @@ class LandmarkProblem:
     def extend(self, here: Linearization, state: FitState) -> Linearization:
         """A linearization made before `linear_terms` were set, with them."""
         gradient, hessian = here.gradient.copy(), here.hessian.copy()
-        cost = here.cost + self._add_terms(state, gradient, hessian)
+        cost = here.cost + self._add_linear_terms(state, gradient, hessian)
         return Linearization(cost, gradient, hessian)
 
     def cost(self, state: FitState) -> float:
@@ -219,11 +222,16 @@ class LandmarkProblem:
                 return float("inf")
             projected = self.project_view(state.identity, view, evidence, with_jacobian=False)
             deviation, precision = self.view_prior(view, evidence)
-            cost += cauchy(projected, evidence.confidence)[0] + 0.5 * float(np.sum(precision * deviation**2))
+            loss, _ = cauchy(projected.residual, projected.inverse_sigma, evidence.confidence)
+            cost += loss + 0.5 * float(np.sum(precision * deviation**2))
         return cost + self._add_terms(state, None, None)
 
     def move(self, state: FitState, step: Float[ndarray, " P"]) -> FitState:
-        """Take a step; rotations on the manifold, expressions within their bounds."""
+        """Take a step; rotations on the manifold, expressions within their bounds.
+
+        What landmarks tell of perspective is nearly straight in the inverse of the distance, and the focal length goes
+        with the distance: a step changes its inverse, so that long ones along that valley stay in it.
+        """
         views = []
         for index, view in enumerate(state.views):
             part = step[self.identity_size + index * self.view_size :][: self.view_size]
@@ -231,30 +239,34 @@ class LandmarkProblem:
             if self.bounds is not None:
                 expression = np.clip(expression, self.bounds[:, 0], self.bounds[:, 1])
             turns, pose = part[self.expression_size :][: 3 * ROTATIONS], part[self.expression_size + 3 * ROTATIONS :]
+            growth = _log_growth(float(pose[6]))
             views.append(
                 ViewState(
                     expression=expression,
                     turns=Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix() @ view.turns,
                     rotation=Rotation.from_rotvec(pose[:3]).as_matrix() @ view.rotation,
-                    translation=view.translation + pose[3:6],
-                    log_focal=view.log_focal + float(pose[6]),
+                    translation=_moved(view.translation, pose[3:6], farther=growth - pose[6]),
+                    log_focal=view.log_focal + growth,
                     errors=view.errors + pose[7:],
                 )
             )
         return FitState(state.identity + step[: self.identity_size], tuple(views))
 
-    def blocked(self, state: FitState, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
-        """Expressions at a bound that the gradient pushes outwards, focal lengths that are known, a held identity."""
-        mask = np.zeros(len(gradient), bool)
-        mask[: self.identity_size] = self.prior.held
+    def limits(self, state: FitState) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+        """Of expressions, by their bounds; focal lengths that are known and a held identity do not move."""
+        size = self.identity_size + len(self.views) * self.view_size
+        low, high = np.full(size, -np.inf), np.full(size, np.inf)
+        if self.prior.held:
+            low[: self.identity_size] = high[: self.identity_size] = 0.0
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             start = self.identity_size + index * self.view_size
             part = slice(start, start + self.expression_size)
             if self.bounds is not None:
-                low, high = view.expression <= self.bounds[:, 0], view.expression >= self.bounds[:, 1]
-                mask[part] = (low & (gradient[part] > 0)) | (high & (gradient[part] < 0))
-            mask[start + self.expression_size + 3 * ROTATIONS + 6] = evidence.focal_sigma == 0
-        return mask
+                low[part], high[part] = (self.bounds - view.expression[:, None]).T
+            focal = start + self.expression_size + 3 * ROTATIONS + 6
+            if evidence.focal_sigma == 0:
+                low[focal] = high[focal] = 0.0
+        return low, high
 
     def surface_errors(self, state: FitState, index: int) -> Float[ndarray, "N 2"]:
         """Detected landmarks minus the projected points of the fitted surface itself, in pixels of one view.
@@ -273,8 +285,12 @@ class LandmarkProblem:
     ) -> Projected:
         """One view's residuals, and their slopes by the identity and the view's own unknowns."""
         coefficients = np.concatenate([identity, view.expression])
-        state = self._displaced.evaluate(coefficients, view.turns)
-        arms = state.points @ view.rotation.T
+        if with_jacobian:
+            state = self._displaced.evaluate(coefficients, view.turns)
+            points = state.points
+        else:
+            points = self._displaced.points_at(coefficients[None], view.turns[None])[0]
+        arms = points @ view.rotation.T
         camera = arms + view.translation
         depth = camera[:, 2:]
         normalized = camera[:, :2] / depth
@@ -335,9 +351,9 @@ class LandmarkProblem:
 
     def _bias_slope(self, view: ViewState) -> Float[ndarray, "N 3 3"]:
         """How the detector's bias changes as the head turns about the camera's axes, by differences."""
-        here = self.response.bias_at(*view_angles(view.rotation, view.translation))
-        turns = Rotation.from_rotvec(BIAS_STEP * np.eye(3)).as_matrix()
-        there = [self.response.bias_at(*view_angles(turn @ view.rotation, view.translation)) for turn in turns]
+        turned = [view.rotation, *_SMALL_TURNS @ view.rotation]
+        angles = np.array([view_angles(rotation, view.translation) for rotation in turned])
+        here, *there = np.moveaxis(self.response.biases_at(*angles.T), 2, 0)
         return np.stack([(moved - here) / BIAS_STEP for moved in there], axis=2)
 
     def view_prior(self, view: ViewState, evidence: ViewEvidence) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
@@ -355,6 +371,12 @@ class LandmarkProblem:
     def _add_terms(
         self, state: FitState, gradient: Float[ndarray, " P"] | None, hessian: Float[ndarray, "P P"] | None
     ) -> float:
+        """Costs of all that is not landmarks or a prior, added to gradient and Hessian too."""
+        return self._add_linear_terms(state, gradient, hessian)
+
+    def _add_linear_terms(
+        self, state: FitState, gradient: Float[ndarray, " P"] | None, hessian: Float[ndarray, "P P"] | None
+    ) -> float:
         cost, ident = 0.0, self.identity_size
         for term in self.linear_terms:
             error = (float(term.row @ state.identity) - term.target) / term.sigma
@@ -364,6 +386,23 @@ class LandmarkProblem:
                 gradient[:ident] += row * error
                 hessian[:ident, :ident] += np.outer(row, row)
         return cost
+
+
+def _log_growth(step: float) -> float:
+    """Log of the factor on a focal length whose inverse falls by this share; steps over a half go on in a straight line
+    instead, as an inverse that falls by all of itself is that of no length.
+    """
+    return -math.log1p(-step) if step < 0.5 else math.log(2) + 2 * (step - 0.5)
+
+
+def _moved(translation: Float[ndarray, " 3"], step: Float[ndarray, " 3"], *, farther: float) -> Float[ndarray, " 3"]:
+    """A translation after a step: to first order their sum, but straight in the image and by a factor in depth, which
+    is `farther` in its logarithm than the step says.
+    """
+    depth = translation[2]
+    along = step[2] / depth
+    centre = (translation[:2] + step[:2] - translation[:2] * along) / depth
+    return np.append(centre, 1.0) * (depth * math.exp(along + farther))
 
 
 def view_angles(rotation: Float[ndarray, "3 3"], translation: Float[ndarray, " 3"]) -> tuple[float, float]:
@@ -380,9 +419,12 @@ def _upright(rotation: Float[ndarray, "3 3"]) -> Float[ndarray, "2 2"]:
     return np.array([[cosine, sine], [-sine, cosine]])
 
 
-def cauchy(projected: Projected, confidence: Float[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
+def cauchy(
+    residual: Float[ndarray, "N 3"], inverse_sigma: Float[ndarray, "N 3"] | float, confidence: Float[ndarray, " N"]
+) -> tuple[float, Float[ndarray, " N"]]:
     """Robust half cost and the weights of the equivalent least squares, one per landmark."""
-    squared = np.sum((projected.residual * projected.inverse_sigma) ** 2, axis=1)
+    standardised = residual * inverse_sigma
+    squared = np.einsum("nx,nx->n", standardised, standardised)
     scale = ROBUST_SCALE**2
     cost = 0.5 * float(confidence @ (scale * np.log1p(squared / scale)))
     return cost, confidence / (1 + squared / scale)

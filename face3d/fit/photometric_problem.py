@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from face3d.fit.albedo import AlbedoBasis
@@ -202,12 +202,12 @@ class PhotometricProblem:
             state.albedo + step[geometric + light.size :],
         )
 
-    def blocked(self, state: PhotometricState, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
-        """What the landmark problem blocks, and all of it where only colours are looked for."""
-        blocked = np.zeros(self.size, bool)
-        geometric = self.landmarks.size
-        blocked[:geometric] = self.landmarks.blocked(state.landmarks, gradient[:geometric]) if self.moves else True
-        return blocked
+    def limits(self, state: PhotometricState) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+        """Those of the landmark problem, whose parameters are held where only colours are looked for."""
+        low, high = np.full(self.size, -np.inf), np.full(self.size, np.inf)
+        head = slice(self.landmarks.size)
+        low[head], high[head] = self.landmarks.limits(state.landmarks) if self.moves else (0.0, 0.0)
+        return low, high
 
     def compared(
         self, state: PhotometricState, index: int

@@ -3,8 +3,8 @@
 A landmark fit needs some hundred points, not thousands of vertices, and needs their Jacobian many times. This module
 evaluates the head layer (blend shapes, pose correctives, linear blend skinning) at those points only, in NumPy float64.
 
-Dimension letters: N points, C = I + E coefficients (identity first, then expression), U vertices the points touch,
-J joints.
+Dimension letters: N points, M of them that joints move, C = I + E coefficients (identity first, then expression), U
+vertices that those M touch, J joints, B heads at once.
 """
 
 from __future__ import annotations
@@ -79,14 +79,20 @@ class PointModel:
         corners = _array(model.triangles)[triangles]
         used, local = np.unique(corners, return_inverse=True)
         local = local.reshape(corners.shape)
-        template = _array(model.template)[used]
-        identity_basis = _array(model.identity_basis)[:identity_components]
-        full_basis = np.concatenate([identity_basis, _array(model.expression_basis)])
-        basis = np.ascontiguousarray(full_basis[:, used].transpose(1, 2, 0))
+        bases = model.identity_basis[:identity_components], model.expression_basis
+
+        def at(vertices: Int[ndarray, " W"]) -> tuple[Float[ndarray, "W 3"], Float[ndarray, "W 3 C"]]:
+            """Template and basis at some vertices: a few hundred of many thousand."""
+            basis = np.concatenate([_array(part[:, vertices]) for part in bases])
+            return _array(model.template[vertices]), np.ascontiguousarray(basis.transpose(1, 2, 0))
+
+        template, basis = at(used)
         names = list(model.joint_names)
         columns = [names.index(name) for name in MOVING_JOINTS]
         regressor = _array(model.joint_regressor)[columns]
-        weights = _array(model.skinning_weights)[used][:, columns]
+        around = np.flatnonzero(regressor.any(axis=0))
+        joints, joints_basis = (np.tensordot(regressor[:, around], part, axes=1) for part in at(around))
+        weights = _array(model.skinning_weights[used])[:, columns]
         weights *= [name not in held for name in MOVING_JOINTS]
         correctives = None
         if model.pose_basis is not None:
@@ -95,20 +101,22 @@ class PointModel:
         moves = weights.sum(axis=1) > 1e-6
         moving = np.flatnonzero(moves[local].any(axis=1)) if correctives is None else np.arange(len(triangles))
         bary = np.asarray(barycentric, np.float64)
+        # Of the vertices only those that moving points touch are looked at again.
+        carried, carried_corners = np.unique(local[moving], return_inverse=True)
         return PointModel(
-            identity_size=len(identity_basis),
+            identity_size=len(bases[0]),
             rest_points=np.einsum("nk,nkx->nx", bary, template[local]),
             rest_basis=np.einsum("nk,nkxc->nxc", bary, basis[local], optimize=True),
             moving=moving,
-            moving_corners=local[moving],
+            moving_corners=carried_corners.reshape(-1, 3),
             moving_barycentric=bary[moving],
-            template=template,
-            basis=basis,
-            weights=weights,
-            joints=regressor @ _array(model.template),
-            joints_basis=np.tensordot(regressor, full_basis, axes=([1], [1])).transpose(0, 2, 1),
-            correctives=correctives,
-            moving_gain=np.zeros((len(moving), 3, len(identity_basis))),
+            template=template[carried],
+            basis=basis[carried],
+            weights=weights[carried],
+            joints=joints,
+            joints_basis=joints_basis,
+            correctives=None if correctives is None else correctives[carried],
+            moving_gain=np.zeros((len(moving), 3, len(bases[0]))),
         )
 
     def joint(self, name: str, identity: Float[ndarray, " I"]) -> tuple[Float[ndarray, " 3"], Float[ndarray, "3 I"]]:
@@ -135,17 +143,15 @@ class PointModel:
         by_rotation = np.zeros((len(points), 3, 3 * len(MOVING_JOINTS)))
         if len(self.moving) == 0:
             return PointState(points, by_coefficient, by_rotation)
-        involved, corners = np.unique(self.moving_corners, return_inverse=True)
-        corners = corners.reshape(self.moving_corners.shape)
-        basis, weights = self.basis[involved], self.weights[involved]
-        rest = self.template[involved] + basis @ coefficients
+        corners, basis, weights = self.moving_corners, self.basis, self.weights
+        rest = self.template + basis @ coefficients
         joints = self.joints + self.joints_basis @ coefficients
         identity = np.eye(3)
         still = 1 - weights.sum(axis=1)
         blend = still[:, None, None] * identity + np.einsum("uk,kxy->uxy", weights, rotations)
         if self.correctives is not None:
             feature = (rotations - identity).reshape(len(rotations), 9)
-            rest = rest + np.einsum("uxkf,kf->ux", self.correctives[involved], feature)
+            rest = rest + np.einsum("uxkf,kf->ux", self.correctives, feature)
         arms = np.einsum("kxy,uky->ukx", rotations, rest[:, None] - joints[None])
         posed = still[:, None] * rest + np.einsum("uk,ukx->ux", weights, arms + joints[None])
         # Joints are carried by the coefficients too, and pull their vertices with (1 - R).
@@ -156,7 +162,7 @@ class PointModel:
             # d(R - 1) = [delta]x R: each column of the change is the feature's derivative for one axis.
             generators = cross_matrix(np.eye(3))
             change = np.einsum("axy,kyz->kaxz", generators, rotations).reshape(len(rotations), 3, 9)
-            moved = np.einsum("uxkf,kaf->ukxa", self.correctives[involved], change)
+            moved = np.einsum("uxkf,kaf->ukxa", self.correctives, change)
             turned = turned + np.einsum("uxy,ukya->ukxa", blend, moved)
         bary = self.moving_barycentric
         points = points.copy()
@@ -168,6 +174,34 @@ class PointModel:
         turned_points = np.einsum("nk,nkjxa->nxja", bary, turned[corners])
         by_rotation[self.moving] = turned_points.reshape(len(self.moving), 3, -1)
         return PointState(points, by_coefficient, by_rotation)
+
+    def points_at(
+        self, coefficients: Float[ndarray, "B C"], rotations: Float[ndarray, "B K 3 3"]
+    ) -> Float[ndarray, "B N 3"]:
+        """`evaluate` of many heads at once, the points alone."""
+        count = len(coefficients)
+        points = self.rest_points + _weighted(self.rest_basis, coefficients)
+        if len(self.moving) == 0:
+            return points
+        rest = self.template + _weighted(self.basis, coefficients)
+        joints = self.joints + _weighted(self.joints_basis, coefficients)
+        if self.correctives is not None:
+            feature = (rotations - np.eye(3)).reshape(count, -1)
+            rest = rest + _weighted(self.correctives.reshape(len(self.template), 3, -1), feature)
+        arms = np.matmul(rest[:, None] - joints[:, :, None], rotations.transpose(0, 1, 3, 2))
+        posed = (1 - self.weights.sum(axis=1))[:, None] * rest
+        posed += np.einsum("uk,bkux->bux", self.weights, arms + joints[:, :, None])
+        shift = _weighted(self.moving_gain, coefficients[:, : self.identity_size])
+        points[:, self.moving] = (
+            np.einsum("nk,bnkx->bnx", self.moving_barycentric, posed[:, self.moving_corners]) + shift
+        )
+        return points
+
+
+def _weighted(basis: Float[ndarray, "N X C"], coefficients: Float[ndarray, "B C"]) -> Float[ndarray, "B N X"]:
+    """Sums of a basis's vectors, one for each row of coefficients."""
+    flat = basis.reshape(-1, basis.shape[2])
+    return (coefficients @ flat.T).reshape(len(coefficients), *basis.shape[:2])
 
 
 def _array(tensor: Tensor) -> ndarray:

@@ -1,7 +1,8 @@
 """Levenberg-Marquardt on problems that bring their own normal equations.
 
 The problem decides what its state is and how a step moves it (rotations are moved on the manifold), so the solver only
-sees a cost, a gradient and a Gauss-Newton Hessian. Bounds are honoured by holding blocked parameters for the step.
+sees a cost, a gradient and a Gauss-Newton Hessian. Bounds are honoured by an active set: what a step would carry over
+its bound stops there, and the others are solved for anew, with that known.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from numpy import ndarray
 from face3d.fit.blas_threads import one_blas_thread
 
 State = TypeVar("State")
+
+BOUND_ROUNDS = 6
+"""Times that a step is looked for at most, with more parameters at their bounds each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ class Problem(Protocol[State]):
         """The state after a step."""
         ...
 
-    def blocked(self, state: State, gradient: Float[ndarray, " P"]) -> Bool[ndarray, " P"]:
-        """Parameters at a bound that the negative gradient pushes outwards."""
+    def limits(self, state: State) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+        """How far each parameter may step down, 0 or less, and up, 0 or more; both 0 where it is held."""
         ...
 
 
@@ -75,10 +79,10 @@ def minimize(
     here = problem.linearize(state)
     raise_by = 2.0
     for iteration in range(1, max_iterations + 1):
-        free = ~problem.blocked(state, here.gradient)
+        limits = problem.limits(state)
         accepted = False
         while damping < 1e8:
-            step = damped_step(here, free, damping)
+            step = damped_step(here, limits, damping)
             candidate = problem.move(state, step)
             cost = problem.cost(candidate)
             if np.isfinite(cost) and cost <= here.cost:
@@ -99,12 +103,31 @@ def minimize(
     return Solution(state, here, max_iterations, False)
 
 
-def damped_step(here: Linearization, free: Bool[ndarray, " P"], damping: float) -> Float[ndarray, " P"]:
-    """The Levenberg-Marquardt step of the free parameters; damping 0 gives the Gauss-Newton step."""
+def blocked(
+    gradient: Float[ndarray, " P"], limits: tuple[Float[ndarray, " P"], Float[ndarray, " P"]]
+) -> Bool[ndarray, " P"]:
+    """Parameters that are held, or at a bound that the negative gradient pushes them over."""
+    low, high = limits
+    return (low >= high) | (low >= 0) & (gradient > 0) | (high <= 0) & (gradient < 0)
+
+
+def damped_step(
+    here: Linearization, limits: tuple[Float[ndarray, " P"], Float[ndarray, " P"]], damping: float
+) -> Float[ndarray, " P"]:
+    """The Levenberg-Marquardt step within limits; damping 0 gives the Gauss-Newton step."""
+    low, high = limits
     step = np.zeros_like(here.gradient)
-    hessian = here.hessian[np.ix_(free, free)].copy()
-    diagonal = np.einsum("ii->i", hessian)
-    diagonal += damping * diagonal + 1e-12
-    factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
-    step[free] = -scipy.linalg.cho_solve(factor, here.gradient[free], check_finite=False)
-    return step
+    free = ~blocked(here.gradient, limits)
+    for _ in range(BOUND_ROUNDS):
+        hessian = here.hessian[np.ix_(free, free)]
+        diagonal = np.einsum("ii->i", hessian)
+        diagonal += damping * diagonal + 1e-12
+        slope = (here.gradient + here.hessian @ np.where(free, 0.0, step))[free]
+        factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+        step[free] = -scipy.linalg.cho_solve(factor, slope, check_finite=False)
+        beyond = free & ((step < low) | (step > high))
+        if not beyond.any():
+            break
+        np.clip(step, low, high, out=step, where=beyond)
+        free &= ~beyond
+    return np.clip(step, low, high)

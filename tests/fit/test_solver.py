@@ -29,8 +29,8 @@ class Rosenbrock:
         moved = state + step
         return np.array([min(moved[0], self.upper), moved[1]])
 
-    def blocked(self, state, gradient):
-        return np.array([state[0] >= self.upper and gradient[0] < 0, False])
+    def limits(self, state):
+        return np.full(2, -np.inf), np.array([self.upper - state[0], np.inf])
 
 
 def test_finds_the_minimum():
