@@ -49,56 +49,51 @@ class LipClipProblem(ClipProblem):
         self, state: FitState, gradient: Float[ndarray, " P"] | None, hessian: Float[ndarray, "P P"] | None
     ) -> float:
         cost = super()._add_terms(state, gradient, hessian)
-        ident, own = self.identity_size, self._own_size
+        ident, own, views = self.identity_size, self._own_size, state.views
         shared = ident + 1 + len(self.response.modes)
-        for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
-            posed = self._lip_points.evaluate(np.concatenate([state.identity, view.expression]), view.turns)
-            matrix = view.intrinsics(evidence)
-            focal = np.diag(matrix)[:2]
-            arms = posed.points @ view.rotation.T
-            camera = arms + view.translation
-            depth = camera[:, 2]
-            off = camera[:, :2] / depth[:, None] * focal
-            rotation, by_coefficient, by_rotation = view.rotation, posed.by_coefficient, posed.by_rotation
+        matrix = np.stack([view.intrinsics(evidence) for view, evidence in zip(views, self.views, strict=True)])
+        focal = np.stack([matrix[:, 0, 0], matrix[:, 1, 1]], axis=1)
+        rotation = np.stack([view.rotation for view in views])
+        coefficients = np.stack([np.concatenate([state.identity, view.expression]) for view in views])
+        points = self._lip_points.points_at(coefficients, np.stack([view.turns for view in views]))
+        arms = points @ rotation.transpose(0, 2, 1)
+        camera = arms + np.stack([view.translation for view in views])[:, None]
+        depth = camera[..., 2]
+        off = camera[..., :2] / depth[..., None] * focal[:, None]
 
-            def slopes(
-                points: Int[ndarray, "1 R"],
-                weights: Float[ndarray, "1 R 2"],
-                *,
-                depth: Float[ndarray, " P"] = depth,
-                off: Float[ndarray, "P 2"] = off,
-                focal: Float[ndarray, " 2"] = focal,
-                arms: Float[ndarray, "P 3"] = arms,
-                rotation: Float[ndarray, "3 3"] = rotation,
-                by_coefficient: Float[ndarray, "P 3 C"] = by_coefficient,
-                by_rotation: Float[ndarray, "P 3 K"] = by_rotation,
-            ) -> Float[ndarray, "1 R D"]:
-                these, weight = points[0], weights[0]
-                forwards = -np.sum(weight * off[these], axis=1) / depth[these]
-                by_camera = np.concatenate([weight * focal / depth[these, None], forwards[:, None]], axis=1)
-                by_head = by_camera @ rotation
-                coefficients = np.einsum("rx,rxc->rc", by_head, by_coefficient[these], optimize=True)
-                parts = (
-                    coefficients[:, :ident],
-                    np.sum(weight * off[these], axis=1)[:, None],
-                    np.zeros((len(these), shared - ident - 1)),
-                    coefficients[:, ident:],
-                    np.einsum("rx,rxk->rk", by_head, by_rotation[these], optimize=True),
-                    -np.einsum("rx,rxa->ra", by_camera, cross_matrix(arms[these])),
-                    by_camera,
-                )
-                return np.concatenate(parts, axis=1)[None]
-
-            seen = self._seen[index : index + 1]
-            matched = match_lips(self._surface, (off + matrix[:2, 2])[None], seen.mouth)
-            misses = lip_misses(
-                matched, seen, np.array([evidence.metres_per_pixel]), None if gradient is None else slopes
+        def slopes(chosen: Int[ndarray, "T R"], weights: Float[ndarray, "T R 2"]) -> Float[ndarray, "T R D"]:
+            frame = np.arange(len(views))[:, None]
+            sideways = np.sum(weights * off[frame, chosen], axis=2)
+            away = depth[frame, chosen]
+            by_camera = np.concatenate(
+                [weights * focal[:, None] / away[..., None], -(sideways / away)[..., None]], axis=2
             )
-            cost += float(misses.cost[0])
-            if gradient is not None and hessian is not None:
-                rows = misses.jacobian[0]
+            by_head = by_camera @ rotation
+            posed = [self._lip_points.evaluate(one, view.turns) for one, view in zip(coefficients, views, strict=True)]
+            moved = np.stack(
+                [
+                    np.einsum("rx,rxc->rc", row, np.concatenate([one.by_coefficient, one.by_rotation], 2)[numbers])
+                    for row, one, numbers in zip(by_head, posed, chosen, strict=True)
+                ]
+            )
+            parts = (
+                moved[..., :ident],
+                moved[..., ident:],
+                -np.einsum("trx,trxa->tra", by_camera, cross_matrix(arms[frame, chosen])),
+                by_camera,
+                sideways[..., None],
+            )
+            return np.concatenate(parts, axis=2)
+
+        matched = match_lips(self._surface, off + matrix[:, None, :2, 2], self._seen.mouth)
+        scale = np.array([evidence.metres_per_pixel for evidence in self.views])
+        misses = lip_misses(matched, self._seen, scale, None if gradient is None else slopes)
+        cost += float(misses.cost.sum())
+        if gradient is not None and hessian is not None:
+            for index, (rows, residual) in enumerate(zip(misses.jacobian, misses.residual, strict=True)):
                 start = shared + index * own
-                place = np.concatenate([np.arange(shared), np.arange(start, start + own)])
-                hessian[np.ix_(place, place)] += rows.T @ rows
-                gradient[place] += rows.T @ misses.residual[0]
+                # The detector's errors, after the focal length, move no lips.
+                places = slice(0, ident), slice(start, start + own), slice(ident, ident + 1)
+                columns = slice(0, ident), slice(ident, ident + own), slice(ident + own, None)
+                self._add_normal(hessian, gradient, rows.T @ rows, rows.T @ residual, places, columns)
         return cost

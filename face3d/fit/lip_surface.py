@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -46,8 +47,12 @@ class LipSurface:
 
 def lip_surface(model: HeadModel) -> LipSurface | None:
     """The lips of a head; None for a model that does not say where they are."""
-    if "lips" not in model.regions or LANDMARKS not in model.point_sets:
-        return None
+    return _cut(model) if "lips" in model.regions and LANDMARKS in model.point_sets else None
+
+
+@lru_cache(maxsize=4)
+def _cut(model: HeadModel) -> LipSurface:
+    """Kept between fits: models do not change."""
     points = model.point_sets[LANDMARKS]
     triangles, barycentric = points.triangles.cpu().numpy(), points.barycentric.double().cpu().numpy()
     faces, vertices = model.triangles.cpu().numpy(), model.template.double().cpu().numpy()

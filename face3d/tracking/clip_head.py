@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias, cast, get_args
@@ -28,6 +29,9 @@ __all__ = ["ClipHead", "find_heads"]
 Photos: TypeAlias = Callable[[PersonTimeline, Sequence[int]], Sequence[UInt8[np.ndarray, "H W 3"]]]
 
 _COLOURS = "colours_"
+
+SIGHTINGS_AT_ONCE = 64
+"""That are weighed in one go."""
 
 LOOKS_OF_PERSON = 16
 """Pictures of a person that a network is shown."""
@@ -106,8 +110,9 @@ def _find_head(
     photos: Photos | None,
 ) -> ClipHead:
     chooser = FrameChooser(model)
-    for place, face, sharpness in stored.faces(timeline):
-        chooser.add(int(timeline.frames[place]), face, sharpness=sharpness)
+    sightings = ((int(timeline.frames[place]), face, sharp) for place, face, sharp in stored.faces(timeline))
+    while some := list(itertools.islice(sightings, SIGHTINGS_AT_ONCE)):
+        chooser.add_all(some)
     if network is not None:
         options = replace(options, known_identity=network.look_at_crops(_best_looks(stored, timeline)))
     observations = [Observation(frame.landmarks, camera) for frame in chooser.chosen]
