@@ -21,19 +21,20 @@ from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from typing_extensions import Self
 
 from face3d.errors import ArgumentError, InputError
 from face3d.media.container import explain_no_video
 from face3d.media.first_bytes import first_bytes
 from face3d.media.frame_memory import FrameMemory
+from face3d.media.frame_times import MATCHING, frame_times
 from face3d.media.image_file import read_image
 from face3d.media.listing import images_in
 from face3d.media.photo import check_size
 from face3d.threads import Ahead
 
-__all__ = ["VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "is_live", "open_video"]
+__all__ = ["FramesAstrayError", "VideoFrame", "VideoInfo", "VideoReader", "VideoSource", "is_live", "open_video"]
 
 VideoSource: TypeAlias = str | Path | int
 """A video file, a folder of images, or a camera: its number, its device (/dev/video0) or its address (rtsp://...)."""
@@ -50,12 +51,22 @@ END_TOLERANCE = 0.25
 RATE_TOLERANCE = 1e-6
 """Of a frame's time in units of the wanted rate, so that rounding does not drop frames of just that rate."""
 
+WORTH_LEAPING = 48
+"""Frames that nobody wants, in a row, that are leapt over rather than decoded."""
+
+EARLIER = 2
+"""Frames before the wanted one that a leap aims at, as frame rates are averages."""
+
 # FFmpeg tells of damage on stderr, past Python; here `VideoReader.warnings` does. -8 is its AV_LOG_QUIET. OpenCV looks
 # at this once, when FFmpeg is first used in the process.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 _LIVE = re.compile(r"/dev/video\d+$|[a-zA-Z][a-zA-Z0-9+.-]+://")
 """Devices, and addresses, which must come as strings: a `Path` loses one of their slashes."""
+
+
+class FramesAstrayError(Exception):
+    """A video that was to be leapt through does not hold the frames that its packets announce."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +121,7 @@ class VideoReader:
 
         Raises:
             InputError: not one frame could be read.
+            FramesAstrayError: the file is not what leaping relies on; to be read again without.
         """
         if self._started:
             raise ArgumentError(f"{self.info.name}: a video is read once; open it again")
@@ -140,6 +152,7 @@ def open_video(
     every: int = 1,
     frames_per_second: float | None = None,
     wanted: Callable[[int], bool] | None = None,
+    leap: bool = False,
 ) -> VideoReader:
     """Open a video file, a folder of images (in the order of their names, numbers by value) or a camera.
 
@@ -150,6 +163,8 @@ def open_video(
         every: take every n-th frame, counted from `start`.
         frames_per_second: of a folder of images, 25 by default; of any other video at most so many are taken.
         wanted: of the frames that these options leave, counted from 0, which to give; the others cost little.
+        leap: let them cost next to nothing where a file is read whole: long stretches are not even decoded. In a file
+            that is damaged the frames may go astray; that is found out, by whoever reads the damaged place.
 
     Raises:
         ArgumentError: an option is out of range.
@@ -171,7 +186,8 @@ def open_video(
     else:
         first_bytes(path)
         opened = _Capture(str(source), path)
-    return VideoReader(opened, _Choice(start, end, every, frames_per_second, wanted))
+    whole = start == 0 and end is None and every == 1 and frames_per_second is None
+    return VideoReader(opened, _Choice(start, end, every, frames_per_second, wanted, leap and whole))
 
 
 def is_live(source: VideoSource) -> bool:
@@ -193,6 +209,7 @@ class _Choice:
     every: int
     frames_per_second: float | None
     wanted: Callable[[int], bool] | None
+    leaps: bool
     _passed: int = 0
     _taken: int = 0
     _slot: int = -1
@@ -216,6 +233,17 @@ class _Choice:
             self._slot = slot
         self._taken += 1
         return self.wanted is None or self.wanted(self._taken - 1)
+
+    def next_wanted(self, count: int) -> int:
+        """Which frame of a whole file, of so many, is given next; `count` where none is."""
+        if self.wanted is None:
+            return self._taken
+        return next((number for number in range(self._taken, count) if self.wanted(number)), count)
+
+    def pass_over(self, frames: int) -> None:
+        """Take so many frames of a whole file as told of."""
+        self._passed += frames
+        self._taken += frames
 
 
 class _Source(Protocol):
@@ -261,10 +289,14 @@ class _Capture:
 
     def frames(self, choice: _Choice, warnings: list[str]) -> Iterator[VideoFrame]:
         step = 1 / self.info.frames_per_second
-        index, time = -1, -step
+        index, time, first = -1, -step, 0.0
+        # The times by which frames are known that follow a leap.
+        known = frame_times(self._file) if choice.leaps and self._file is not None else None
         while self._grab():
             index += 1
-            stamp = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+            stamp = self._stamp()
+            if known is not None and index > 0:
+                self._check_place(known, index, stamp - first)
             if index == 0:
                 first, stamp = stamp, 0.0
             elif stamp - first <= time:
@@ -278,9 +310,41 @@ class _Capture:
                 return
             if choice.takes(time):
                 yield VideoFrame(self._retrieve(), index, time)
+            if known is None:
+                continue
+            target = choice.next_wanted(len(known))
+            if target == len(known) > index + 1:
+                return
+            if target - index > WORTH_LEAPING:
+                landed = self._leap(known, target, first)
+                choice.pass_over(landed - index)
+                index, time = landed, float(known[landed])
         if index < 0:
             raise InputError(_no_frames(self.info.name, self._file))
         self._check_end(index + 1, time + step, warnings)
+
+    def _stamp(self) -> float:
+        """Seconds of the newest frame, as its container has them."""
+        return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+
+    def _leap(self, known: Float[np.ndarray, " N"], target: int, first: float) -> int:
+        """Go on shortly before a frame, decoded from a key frame 16 frames or more before it; gives the newest one."""
+        place = int(known[target] * self.info.frames_per_second) - EARLIER
+        with self._lock:
+            reached = self._capture.isOpened() and self._capture.set(cv2.CAP_PROP_POS_FRAMES, place)
+        if not reached:
+            raise FramesAstrayError
+        newest = self._stamp() - first
+        landed = int(np.searchsorted(known, newest - MATCHING))
+        if landed >= target:
+            raise FramesAstrayError
+        self._check_place(known, landed, newest)
+        return landed
+
+    @staticmethod
+    def _check_place(known: Float[np.ndarray, " N"], index: int, time: float) -> None:
+        if index >= len(known) or abs(float(known[index]) - time) > MATCHING:
+            raise FramesAstrayError
 
     def _grab(self) -> bool:
         with self._lock:

@@ -69,8 +69,13 @@ class ClipPart:
         text = str(self.source)
         return f"camera_{text.removeprefix('/dev/video')}" if "://" not in text else "stream"
 
-    def open(self, *, start: float | None = None, wanted: Callable[[int], bool] | None = None) -> VideoReader:
-        """Open the part, or what is left of it from the time of one of its frames on, or the `wanted` frames of it."""
+    def open(
+        self, *, start: float | None = None, wanted: Callable[[int], bool] | None = None, leap: bool = False
+    ) -> VideoReader:
+        """Open the part, or what is left of it from the time of one of its frames on, or the `wanted` frames of it.
+
+        `leap` as `open_video` has it.
+        """
         return open_video(
             self.source,
             start=self.start if start is None else start,
@@ -78,6 +83,7 @@ class ClipPart:
             every=self.every,
             frames_per_second=self.frames_per_second,
             wanted=wanted,
+            leap=leap,
         )
 
     def fingerprint(self) -> dict[str, Any]:

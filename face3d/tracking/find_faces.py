@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -16,7 +17,7 @@ from face3d.errors import InputError
 from face3d.landmarks.detector import Detector, FaceLandmarks
 from face3d.landmarks.recognition import OpenRecognition
 from face3d.landmarks.tracking import PersonTracker
-from face3d.media.video import VideoFrame, VideoReader
+from face3d.media.video import FramesAstrayError, VideoFrame, VideoReader
 from face3d.progress import bar
 from face3d.threads import processors
 from face3d.tracking.clip_part import ClipPart
@@ -109,40 +110,65 @@ def find_faces(
         started = time.perf_counter()
         expected = None if part.is_live else _expected(part)
         segments = segments or segments_of_clip(expected)
-        reading = _Reading(work, segments, looks, recognition)
-        frames_before = reading.go_on()
-        start, videos = reading.start_time(frames_before), list[VideoReader]()
-
-        def open_frames(wanted: Callable[[int], bool]) -> VideoReader:
-            videos.append(part.open(start=start, wanted=wanted))
-            return videos[-1]
-
         if watch is not None or part.is_live or part.is_folder:
             lanes = 1
         elif lanes is None:
             lanes = min(processors(), MOST_LANES)
         finding = FaceFinding(open_detector, max_faces, crops=looks or recognition is not None, lips=lips)
-        with (
-            bar(progress, "following faces", expected) as advance,
-            _one_opencv_thread() if lanes > 1 else nullcontext(),
-        ):
-            advance(frames_before)
-            found = read_faces(open_frames, finding, segments, first=frames_before, lanes=lanes)
-            try:
-                with closing(found):
-                    for seen in found:
-                        numbered = reading.take_in(seen, [warning for video in videos for warning in video.warnings])
-                        if watch is not None and seen.frame is not None:
-                            watch(NumberedFrame(seen.frame, *numbered))
-                        advance(1)
-            except KeyboardInterrupt:
-                if not part.is_live:
-                    raise
-        reading.warn([warning for video in videos for warning in video.warnings])
-        summary = reading.finish(part, videos[0].info.frames_per_second, time.perf_counter() - started)
+        shown = partial(bar, progress, "following faces", expected)
+        read = partial(_read, part, finding, segments, lanes=lanes, watch=watch, shown=shown)
+        reading = _Reading(work, segments, looks, recognition)
+        try:
+            rate = read(reading, leap=lanes > 1)
+        except FramesAstrayError:
+            # What is on disk came before, and stands.
+            reading = _Reading(work, segments, looks, recognition)
+            rate = read(reading, leap=False)
+        summary = reading.finish(part, rate, time.perf_counter() - started)
     stored = StoredFaces(work, summary["segments"])
     same = {int(number): int(known) for number, known in summary["same"]}
     return ClipFaces(stored, same, summary["frame_rate"], summary["seconds"], tuple(summary["warnings"]))
+
+
+def _read(
+    part: ClipPart,
+    finding: FaceFinding,
+    segments: Segments,
+    reading: _Reading,
+    *,
+    lanes: int,
+    leap: bool,
+    watch: Callable[[NumberedFrame], None] | None,
+    shown: Callable[[], AbstractContextManager[Callable[[int], None]]],
+) -> float:
+    """Read the rest of a clip, segment by segment; gives the frame rate that it tells of itself."""
+    frames_before = reading.go_on()
+    start, videos = reading.start_time(frames_before), list[VideoReader]()
+
+    def open_frames(wanted: Callable[[int], bool]) -> VideoReader:
+        videos.append(part.open(start=start, wanted=wanted, leap=leap))
+        return videos[-1]
+
+    def warnings() -> list[str]:
+        return [warning for video in videos for warning in video.warnings]
+
+    with (
+        shown() as advance,
+        _one_opencv_thread() if lanes > 1 else nullcontext(),
+        closing(read_faces(open_frames, finding, segments, first=frames_before, lanes=lanes)) as found,
+    ):
+        advance(frames_before)
+        try:
+            for seen in found:
+                numbered = reading.take_in(seen, warnings())
+                if watch is not None and seen.frame is not None:
+                    watch(NumberedFrame(seen.frame, *numbered))
+                advance(1)
+        except KeyboardInterrupt:
+            if not part.is_live:
+                raise
+    reading.warn(warnings())
+    return videos[0].info.frames_per_second
 
 
 @contextmanager

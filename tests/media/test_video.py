@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from face3d.errors import ArgumentError, InputError
-from face3d.media.video import FRAMES_AHEAD, open_video
+from face3d.media import video as video_module
+from face3d.media.video import FRAMES_AHEAD, FramesAstrayError, open_video
 from tests.media.clips import CORNERS, cut_short, ffmpeg, number_of, numbered_clip, numbered_frame, turn_by_flag
 
 
@@ -227,6 +231,76 @@ def test_wanted_frames_are_those_of_all(clip, options):
     for one, other in zip(some, every[1::4], strict=True):
         assert one.time == other.time
         np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
+def some_of_a_long_clip(number):
+    return number < 3 or 150 <= number < 160 or number == 170 or number >= 290
+
+
+def with_later_frames(path):
+    """H.264 whose frames do not lie in the order in which they are shown."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.options = {"bf": "3", "g": "40", "x264-params": "open-gop=1:scenecut=0"}
+        for number in range(300):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frame(number), format="rgb24")))
+        file.mux(stream.encode(None))
+    return path
+
+
+def uneven(path):
+    """A file whose frame rate changes in the middle."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(300):
+            frame = av.VideoFrame.from_ndarray(numbered_frame(number), format="rgb24")
+            frame.time_base, frame.pts = Fraction(1, 1000), 40 * number if number < 100 else 4000 + 25 * (number - 100)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (partial(numbered_clip, count=300), "plain.mp4"),
+        (partial(numbered_clip, count=300), "plain.mkv"),
+        (with_later_frames, "later.mp4"),
+        (with_later_frames, "later.mkv"),
+        (uneven, "uneven.mp4"),
+    ],
+)
+def test_leaping_gives_the_same_frames(make, name, tmp_path, monkeypatch):
+    path, leaps = make(tmp_path / name), []
+    leap = video_module._Capture._leap
+    monkeypatch.setattr(video_module._Capture, "_leap", lambda *given: leaps.append(given[2]) or leap(*given))
+    with open_video(path, wanted=some_of_a_long_clip) as video:
+        plain = list(video)
+    assert leaps == []
+    with open_video(path, wanted=some_of_a_long_clip, leap=True) as video:
+        leapt = list(video)
+    assert leaps == [150, 290]
+    assert [(frame.index, frame.time) for frame in leapt] == [(frame.index, frame.time) for frame in plain]
+    assert [number_of(frame.pixels) for frame in leapt] == [
+        number % 64 for number in range(300) if some_of_a_long_clip(number)
+    ]
+    for one, other in zip(leapt, plain, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+    assert video.warnings == []
+
+
+def test_a_file_that_lacks_announced_frames_is_not_leapt_through(tmp_path, monkeypatch):
+    """Who reads the place where one is missing finds it out, before any frame is given a wrong number."""
+    path = numbered_clip(tmp_path / "clip.mp4", count=300)
+    announced = np.insert(np.arange(300) / 25, 50, 49.5 / 25)
+    monkeypatch.setattr(video_module, "frame_times", lambda path: announced)
+    given = []
+    with open_video(path, wanted=lambda number: number < 60, leap=True) as video, pytest.raises(FramesAstrayError):
+        given.extend(frame.index for frame in video)
+    assert given == list(range(50))
 
 
 def test_leaving_early_ends_the_decoder(clip):

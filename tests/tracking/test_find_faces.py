@@ -87,6 +87,33 @@ def test_lanes_leave_the_same_files_wherever_they_are_stopped(clip, tmp_path, la
         np.testing.assert_array_equal(found[key], values)
 
 
+def test_lanes_that_leap_astray_begin_anew(tmp_path, monkeypatch):
+    """A file does not hold a frame that its packets announce: the same result, read without leaping."""
+    clip = counted_clip(tmp_path / "count.mp4", 200)
+    segments = Segments(length=100, warm_up=3)
+
+    def found(folder, lanes):
+        folder.mkdir()
+        find_faces(
+            WorkFolder(folder), ClipPart(clip), partial(RememberingDetector, one_face), segments=segments, lanes=lanes
+        )
+        return content(folder)
+
+    expected = found(tmp_path / "whole", 1)
+    astray = []
+
+    def announced(path):
+        astray.append(path)
+        return np.insert(np.arange(200) / 25, 50, 49.5 / 25)
+
+    monkeypatch.setattr("face3d.media.video.frame_times", announced)
+    seen = found(tmp_path / "lanes", 2)
+    assert astray
+    assert seen.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_array_equal(seen[key], values)
+
+
 def test_a_second_run_reads_nothing(clip, tmp_path):
     find(tmp_path / "work", clip)
     faces = find(tmp_path / "work", tmp_path / "gone.mp4", sees=pytest.fail)
