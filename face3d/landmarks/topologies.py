@@ -76,7 +76,18 @@ class IndexMap:
 
     def apply(self, values: Float[ndarray, "N ..."]) -> Float[ndarray, "M ..."]:
         """Make the target's values of the source's."""
-        return np.stack([values[list(row)].mean(axis=0) for row in self.rows])
+        made = np.empty((len(self.rows), *values.shape[1:]), np.result_type(values, np.float32))
+        for targets, sources in _by_length(self.rows):
+            made[targets] = values[sources].mean(axis=1)
+        return made
+
+
+@lru_cache(maxsize=128)
+def _by_length(rows: tuple[tuple[int, ...], ...]) -> list[tuple[Int[ndarray, " T"], Int[ndarray, "T K"]]]:
+    """Targets that are means of equally many points, and which those are."""
+    lengths = np.array([len(row) for row in rows])
+    groups = ((length, np.flatnonzero(lengths == length)) for length in np.unique(lengths))
+    return [(targets, np.array([rows[target] for target in targets])) for _, targets in groups]
 
 
 def _span(first: int, last: int) -> tuple[int, ...]:

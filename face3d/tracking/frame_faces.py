@@ -14,6 +14,7 @@ from face3d.landmarks.iris_contours import read_irises
 from face3d.landmarks.lip_contours import read_lips
 from face3d.landmarks.tracking import FaceSight, sights_of
 from face3d.media.video import VideoFrame
+from face3d.tracking.sharpness_kernel import fine_structure
 
 __all__ = ["FaceFinding", "FrameFaces", "face_sharpness"]
 
@@ -102,9 +103,11 @@ def face_sharpness(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> fl
     left, top, right, bottom = np.clip(np.round(face.box), 0, [width, height, width, height]).astype(int)
     if min(right - left, bottom - top) < 2:
         return 0.0
-    grey = np.ascontiguousarray(image[top:bottom, left:right, 1])
-    small = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
-    return float(min(1.0, np.abs(cv2.Laplacian(small, cv2.CV_32F)).mean() / SHARP))
+    square = SHARPNESS_SIDE, SHARPNESS_SIDE
+    if min(right - left, bottom - top) < SHARPNESS_SIDE:
+        small = cv2.resize(np.ascontiguousarray(image[top:bottom, left:right, 1]), square, interpolation=cv2.INTER_AREA)
+        return float(min(1.0, np.abs(cv2.Laplacian(small, cv2.CV_32F)).mean() / SHARP))
+    return float(min(1.0, fine_structure(image, left, top, right, bottom, np.empty(square, np.int32)) / SHARP))
 
 
 def _with_irises(image: UInt8[np.ndarray, "H W 3"], face: FaceLandmarks) -> FaceLandmarks:
