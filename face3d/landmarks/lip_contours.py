@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -22,7 +23,7 @@ from numpy import ndarray
 from face3d.assets import open_head_path
 from face3d.errors import MissingAssetError
 from face3d.landmarks.detector import FaceLandmarks
-from face3d.landmarks.lip_kernels import convolve, dense, sample_mouth
+from face3d.landmarks.lip_kernels import sample_mouth, told
 
 __all__ = [
     "BETWEEN_CORNERS",
@@ -71,6 +72,9 @@ MARGIN = 0.06
 
 SMALLEST = 25.0
 """Pixels of a mouth's width below which nothing is read."""
+
+LEAST_CONTRAST = 4.0
+"""Grey levels: standard deviation that a picture is taken to have at least."""
 
 FEWEST_INSIDE = 0.9
 """Share of the picture of the mouth that must lie inside the frame."""
@@ -183,18 +187,19 @@ def _weights() -> Mapping[str, Float[ndarray, ...]]:
         return {name: np.ascontiguousarray(file[name].astype(np.float32)) for name in file.files}
 
 
+@lru_cache(maxsize=1)
+def _layers() -> tuple[Any, Any]:
+    """Of that network, in their order: convolutions with their strides, then those over all values."""
+    weights = _weights()
+    convolutions = tuple(
+        (weights[f"{name}_weights"], weights[f"{name}_bias"], stride)
+        for name, stride in (("first", 2), ("second", 2), ("third", 1))
+    )
+    return convolutions, tuple((weights[f"{name}_weights"], weights[f"{name}_bias"]) for name in ("hidden", "answer"))
+
+
 def _network_says(patch: Float[ndarray, "h w 3"], clues: Float[ndarray, " C"]) -> Float[ndarray, " 2R"]:
     weights = _weights()
-    values = (patch - patch.mean(axis=(0, 1), keepdims=True)) / np.float32(max(patch.std(), 4.0))
-    for layer in ("first", "second", "third"):
-        kernel, stride = weights[f"{layer}_weights"], 1 if layer == "third" else 2
-        rows, columns = (-(-size // stride) for size in values.shape[:2])
-        out = np.empty((rows, columns, kernel.shape[3]), np.float32)
-        convolve(values, kernel, weights[f"{layer}_bias"], stride, out)
-        values = out
-    told = np.concatenate([values.reshape(-1), (clues - weights["clues_mean"]) / weights["clues_spread"]])
-    hidden = np.empty(weights["hidden_bias"].shape, np.float32)
-    dense(told, weights["hidden_weights"], weights["hidden_bias"], True, hidden)
     answer = np.empty(weights["answer_bias"].shape, np.float32)
-    dense(hidden, weights["answer_weights"], weights["answer_bias"], False, answer)
+    told(patch, (clues - weights["clues_mean"]) / weights["clues_spread"], LEAST_CONTRAST, *_layers(), answer)
     return answer

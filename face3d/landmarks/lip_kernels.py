@@ -11,7 +11,7 @@ import numpy as np
 
 from face3d.compiled import compiled
 
-__all__ = ["convolve", "dense", "sample_mouth"]
+__all__ = ["convolve", "dense", "normalise", "sample_mouth", "told"]
 
 TAPS = 4
 """Per axis and cell at most, where a cell is larger than a pixel."""
@@ -68,6 +68,29 @@ def sample_mouth(image, centre, along, up, width, height, out):  # type: ignore[
 
 
 @compiled
+def normalise(picture, least, out):  # type: ignore[no-untyped-def]
+    """A picture (h, w, c) less each channel's mean, over the standard deviation of all its values, `least` or more."""
+    height, width, channels = picture.shape
+    count = height * width
+    sums, total, squares = np.zeros(channels), 0.0, 0.0
+    for row in range(height):
+        for column in range(width):
+            for channel in range(channels):
+                value = np.float64(picture[row, column, channel])
+                sums[channel] += value
+                squares += value * value
+    for channel in range(channels):
+        total += sums[channel]
+    mean = total / (count * channels)
+    scale = np.float32(max(math.sqrt(max(squares / (count * channels) - mean * mean, 0.0)), least))
+    means = (sums / count).astype(np.float32)
+    for row in range(height):
+        for column in range(width):
+            for channel in range(channels):
+                out[row, column, channel] = (picture[row, column, channel] - means[channel]) / scale
+
+
+@compiled
 def convolve(values, weights, bias, stride, out):  # type: ignore[no-untyped-def]
     """A convolution with zeros around and nothing negative after it.
 
@@ -79,22 +102,41 @@ def convolve(values, weights, bias, stride, out):  # type: ignore[no-untyped-def
     """
     size, channels, kinds = weights.shape[0], weights.shape[2], weights.shape[3]
     height, width, reach = values.shape[0], values.shape[1], size // 2
-    framed = np.zeros((height + 2 * reach, width + 2 * reach, channels), np.float32)
+    columns = out.shape[1]
+    # Room for three columns beyond the last.
+    framed = np.zeros((height + 2 * reach, width + 2 * reach + 4 * stride, channels), np.float32)
     framed[reach : reach + height, reach : reach + width] = values
-    # Sums of their own, not views of the output, which might overlap what is read: so they stay in registers.
-    sums = np.empty(kinds, np.float32)
+    # Sums of their own, not views of the output, which might overlap what is read: so they stay in registers. Four
+    # columns at a time, as each sum waits for the one before it.
+    a, b = np.empty(kinds, np.float32), np.empty(kinds, np.float32)
+    c, d = np.empty(kinds, np.float32), np.empty(kinds, np.float32)
+    nothing = np.float32(0)
     for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
+        for column in range(0, columns, 4):
             for kind in range(kinds):
-                sums[kind] = bias[kind]
+                a[kind] = b[kind] = c[kind] = d[kind] = bias[kind]
             for i in range(size):
+                line = framed[row * stride + i]
                 for j in range(size):
+                    x = column * stride + j
                     for channel in range(channels):
-                        value = framed[row * stride + i, column * stride + j, channel]
+                        p, q = line[x, channel], line[x + stride, channel]
+                        r, s = line[x + 2 * stride, channel], line[x + 3 * stride, channel]
                         for kind in range(kinds):
-                            sums[kind] += value * weights[i, j, channel, kind]
+                            weight = weights[i, j, channel, kind]
+                            a[kind] += p * weight
+                            b[kind] += q * weight
+                            c[kind] += r * weight
+                            d[kind] += s * weight
+            left = columns - column
             for kind in range(kinds):
-                out[row, column, kind] = max(sums[kind], np.float32(0))
+                out[row, column, kind] = max(a[kind], nothing)
+                if left > 1:
+                    out[row, column + 1, kind] = max(b[kind], nothing)
+                if left > 2:
+                    out[row, column + 2, kind] = max(c[kind], nothing)
+                if left > 3:
+                    out[row, column + 3, kind] = max(d[kind], nothing)
 
 
 @compiled
@@ -109,3 +151,30 @@ def dense(values, weights, bias, bent, out):  # type: ignore[no-untyped-def]
     if bent:
         for j in range(len(out)):
             out[j] = max(out[j], np.float32(0))
+
+
+@compiled
+def told(patch, clues, least, convolutions, layers, answer):  # type: ignore[no-untyped-def]
+    """What the whole network says of a picture.
+
+    Args:
+        patch: (h, w, 3) as `sample_mouth` gives it.
+        clues: (C,) told beside the picture, each of mean 0 and variance 1.
+        least: grey levels that the picture's contrast counts as at least.
+        convolutions: three of weights, bias and stride; layers: two of weights and bias.
+        answer: to be filled.
+    """
+    values = np.empty(patch.shape, np.float32)
+    normalise(patch, least, values)
+    for weights, bias, stride in convolutions:
+        rows, columns = -(-values.shape[0] // stride), -(-values.shape[1] // stride)
+        out = np.empty((rows, columns, weights.shape[3]), np.float32)
+        convolve(values, weights, bias, stride, out)
+        values = out
+    given = np.empty(values.size + len(clues), np.float32)
+    given[: values.size] = values.reshape(-1)
+    given[values.size :] = clues
+    (hidden_weights, hidden_bias), (answer_weights, answer_bias) = layers
+    hidden = np.empty(len(hidden_bias), np.float32)
+    dense(given, hidden_weights, hidden_bias, True, hidden)
+    dense(hidden, answer_weights, answer_bias, False, answer)
