@@ -11,10 +11,13 @@ A reading depends on the frame and its landmarks alone.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from face3d.compiled import compiled
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.landmarks.iris_kernels import CELLS, FOUND, PICTURE, find_irises
 from face3d.landmarks.mediapipe_topology import GROUPS
@@ -66,7 +69,6 @@ _RINGS = np.array([GROUPS["left_iris"], GROUPS["right_iris"]])
 _LIDS = np.array([GROUPS["left_eye"], GROUPS["right_eye"]])
 # Those on the image's left and right, of an upright face.
 _CORNERS = np.array([(362, 263), (33, 133)])
-_OUTWARD = np.array([[OUTWARD], [-OUTWARD]])
 
 
 def read_irises(image: UInt8[ndarray, "H W 3"], face: FaceLandmarks) -> Float[ndarray, "2 4"] | None:
@@ -87,54 +89,83 @@ def read_irises(image: UInt8[ndarray, "H W 3"], face: FaceLandmarks) -> Float[nd
     points = face.points.astype(np.float32).astype(np.float64)
     if not np.isfinite(points).all():
         return UNREAD
-    rings = points[_RINGS, :2]
-    radius = float(np.sqrt(((rings[:, 1:] - rings[:, :1]) ** 2).sum(axis=2)).mean())
-    if radius < SMALLEST:
-        return UNREAD
-    corners = points[_CORNERS, :2]
-    along = corners[:, 1] - corners[:, 0]
-    along /= np.sqrt((along**2).sum(axis=1, keepdims=True)) + 1e-9
-    down = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    middle = corners.mean(axis=1)
-    height = ((points[_LIDS, :2].mean(axis=1) - middle) * down).sum(axis=1, keepdims=True)
-    origins = middle + height * down + _OUTWARD * radius * along
-    normal = _face_normal(points)
-    slant = np.stack([along @ normal[:2], down @ normal[:2]], axis=1)
-    squeeze = np.sqrt(np.maximum(1 - slant**2, 0.1))
-    if (squeeze[:, 0] < NARROWEST).all():
+    origins, along, down, squeeze = (np.empty((2, 2)) for _ in range(4))
+    radius = _lay_axes(points, origins, along, down, squeeze)
+    if radius < SMALLEST or max(squeeze[0, 0], squeeze[1, 0]) < NARROWEST:
         return UNREAD
     pictures, found = np.empty((2, *PICTURE), np.float32), np.empty((2, FOUND))
     cell = radius / CELLS
     inside = find_irises(np.ascontiguousarray(image), origins, along, down, cell, squeeze, pictures, found)
     if inside < FEWEST_INSIDE:
         return UNREAD
-    centres = origins + cell * (found[:, :1] * along + found[:, 1:2] * down)
-    reading = np.concatenate([centres, _certainty(found, squeeze, pictures.max(axis=(1, 2))) / cell], axis=1)
+    reading = np.empty((2, 4))
+    _tell(found, origins, along, down, cell, squeeze, pictures, reading)
     curves = face.blendshapes or {}
     closed = [curves.get(name, 0.0) > CLOSED for name in ("eyeBlinkLeft", "eyeBlinkRight")]
     reading[(reading[:, 2] == 0) | closed] = 0.0
     return reading.astype(np.float32)
 
 
-def _face_normal(points: Float[ndarray, "478 3"]) -> Float[ndarray, " 3"]:
-    """Which way the face looks, by its landmarks and their depths."""
-    (ax, ay, az), (dx, dy, dz) = points[263] - points[33], points[152] - points[10]
-    normal = np.array([ay * dz - az * dy, az * dx - ax * dz, ax * dy - ay * dx])
-    return normal / (np.sqrt((normal**2).sum()) + 1e-9)
+@compiled
+def _lay_axes(points, origins, along, down, squeeze):  # type: ignore[no-untyped-def]
+    """Fill in where the eyes are looked for, their axes and how much irises are squeezed; gives the iris's radius."""
+    radius = 0.0
+    for eye in range(2):
+        middle = points[_RINGS[eye, 0]]
+        for k in range(1, _RINGS.shape[1]):
+            rim = points[_RINGS[eye, k]]
+            radius += math.hypot(rim[0] - middle[0], rim[1] - middle[1])
+    radius /= 2 * (_RINGS.shape[1] - 1)
+    right, left, chin, brow = points[33], points[263], points[152], points[10]
+    ax, ay, az = left[0] - right[0], left[1] - right[1], left[2] - right[2]
+    dx, dy, dz = chin[0] - brow[0], chin[1] - brow[1], chin[2] - brow[2]
+    # Which way the face looks, by its landmarks and their depths.
+    nx, ny, nz = ay * dz - az * dy, az * dx - ax * dz, ax * dy - ay * dx
+    length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
+    nx, ny = nx / length, ny / length
+    for eye in range(2):
+        one, other = points[_CORNERS[eye, 0]], points[_CORNERS[eye, 1]]
+        x, y = other[0] - one[0], other[1] - one[1]
+        length = math.hypot(x, y) + 1e-9
+        x, y = x / length, y / length
+        along[eye, 0], along[eye, 1], down[eye, 0], down[eye, 1] = x, y, -y, x
+        across, below = 0.5 * (one[0] + other[0]), 0.5 * (one[1] + other[1])
+        lid_x, lid_y = 0.0, 0.0
+        for k in range(_LIDS.shape[1]):
+            lid_x += points[_LIDS[eye, k], 0] / _LIDS.shape[1]
+            lid_y += points[_LIDS[eye, k], 1] / _LIDS.shape[1]
+        height = (lid_x - across) * -y + (lid_y - below) * x
+        outward = (OUTWARD if eye == 0 else -OUTWARD) * radius
+        origins[eye, 0] = across - height * y + outward * x
+        origins[eye, 1] = below + height * x + outward * y
+        sideways, upwards = x * nx + y * ny, -y * nx + x * ny
+        squeeze[eye, 0] = math.sqrt(max(1 - sideways * sideways, 0.1))
+        squeeze[eye, 1] = math.sqrt(max(1 - upwards * upwards, 0.1))
+    return radius
 
 
-def _certainty(
-    found: Float[ndarray, "2 F"], squeeze: Float[ndarray, "2 2"], brightest: Float[ndarray, " 2"]
-) -> Float[ndarray, "2 2"]:
-    """One over the standard deviations along and across, in cells."""
-    sides, contrast = found[:, 5:7], found[:, 7]
-    seen = sides.sum(axis=1)
-    sure = (seen >= LEAST_SEEN) & (sides.min(axis=1) >= LEAST_SIDE) & (squeeze[:, 0] >= NARROWEST)
-    sure &= np.sqrt(found[:, 4]) < STRAIGHT
-    sure &= (contrast >= LEAST_CONTRAST) & (contrast * brightest >= LEAST_LEVEL)
+@compiled
+def _tell(found, origins, along, down, cell, squeeze, pictures, reading):  # type: ignore[no-untyped-def]
+    """Fill in places in pixels and one over their standard deviations, 0 where nothing can be said."""
+    sure = np.empty(2, np.bool_)
+    for eye in range(2):
+        left, right, contrast = found[eye, 5], found[eye, 6], found[eye, 7]
+        sure[eye] = (
+            left + right >= LEAST_SEEN
+            and min(left, right) >= LEAST_SIDE
+            and squeeze[eye, 0] >= NARROWEST
+            and math.sqrt(found[eye, 4]) < STRAIGHT
+            and contrast >= LEAST_CONTRAST
+            and contrast * pictures[eye].max() >= LEAST_LEVEL
+        )
     if sure.all() and abs(found[0, 0] - found[1, 0]) > MOST_APART * CELLS:
-        sure[int(seen.argmin())] = False
-    certainty = 1 / (np.sqrt(np.maximum(found[:, 3:5], 1e-3)) * ROW_SIGMA)
-    # With few rows most of what is told is chance, or another thing than an iris.
-    certainty *= np.minimum(1.0, seen / SURELY_SEEN)[:, None] ** 2
-    return np.where(sure[:, None], certainty, 0.0)
+        sure[0 if found[0, 5] + found[0, 6] <= found[1, 5] + found[1, 6] else 1] = False
+    for eye in range(2):
+        # With few rows most of what is told is chance, or another thing than an iris.
+        seen = min(1.0, (found[eye, 5] + found[eye, 6]) / SURELY_SEEN) ** 2
+        for axis in range(2):
+            reading[eye, axis] = origins[eye, axis] + cell * (
+                found[eye, 0] * along[eye, axis] + found[eye, 1] * down[eye, axis]
+            )
+            deviation = math.sqrt(max(found[eye, 3 + axis], 1e-3)) * ROW_SIGMA[axis] * cell
+            reading[eye, 2 + axis] = seen / deviation if sure[eye] else 0.0
