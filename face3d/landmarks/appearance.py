@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from face3d.compiled import compiled
 from face3d.landmarks.crops import ARCFACE_TEMPLATE_112, similarity
 
 __all__ = ["CERTAINLY_SAME", "DIFFERENT_PERSON", "SAME_PERSON", "Gallery", "face_look", "look_distance"]
@@ -58,9 +61,24 @@ def face_look(image: UInt8[np.ndarray, "H W 3"], points5: Float[np.ndarray, "5 2
 
 def look_distance(one: Float[np.ndarray, "*K 24 24 3"], other: Float[np.ndarray, "24 24 3"]) -> Float[np.ndarray, "*K"]:
     """How far looks are apart: 1 - correlation of the patterns, and the difference of the colours."""
-    pattern = 1 - (one[..., 0] * other[..., 0]).sum(axis=(-2, -1))
-    colour = np.sqrt(((one - other)[..., 1:] ** 2).mean(axis=(-3, -2, -1))) / _COLOUR_UNIT
-    return np.asarray(pattern + colour)
+    rows = one.reshape(-1, other.size // 3, 3)
+    distances = np.empty(len(rows))
+    _distances(rows, other.reshape(-1, 3), distances)
+    return distances.reshape(one.shape[:-3])
+
+
+@compiled
+def _distances(looks, other, distances):  # type: ignore[no-untyped-def]
+    """Of looks (K, P, 3) from one (P, 3)."""
+    count = len(other)
+    for k in range(len(looks)):
+        look = looks[k]
+        alike, squared = np.float32(0), np.float32(0)
+        for n in range(count):
+            alike += look[n, 0] * other[n, 0]
+            a, b = look[n, 1] - other[n, 1], look[n, 2] - other[n, 2]
+            squared += a * a + b * b
+        distances[k] = 1 - alike + math.sqrt(squared / (2 * count)) / _COLOUR_UNIT
 
 
 class Gallery:

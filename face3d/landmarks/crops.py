@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from face3d.compiled import compiled
 from face3d.errors import ArgumentError, InputError
 
 __all__ = ["arcface_crop", "crop_frame", "cut_out", "map_points", "similarity", "similarity_crop", "unmap_points"]
@@ -33,15 +34,35 @@ def similarity(source: Float[np.ndarray, "N 2"], target: Float[np.ndarray, "N 2"
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise InputError("cannot align a face whose points are not finite")
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    from_points = (source - source_mean) @ [1, 1j]
-    to_points = (target - target_mean) @ [1, 1j]
-    size = np.vdot(from_points, from_points).real
-    if size <= 1e-12:
+    matrix = np.empty((2, 3))
+    if not _fit_similarity(source, target, matrix):
         raise InputError("cannot align a face whose points are all in one place")
-    factor = np.vdot(from_points, to_points) / size
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.column_stack([linear, target_mean - linear @ source_mean])
+    return matrix
+
+
+@compiled
+def _fit_similarity(source, target, matrix):  # type: ignore[no-untyped-def]
+    """Fill in the matrix of `similarity`; False where the points lie in one place."""
+    count = len(source)
+    means = np.zeros(4)
+    for n in range(count):
+        means[0] += source[n, 0] / count
+        means[1] += source[n, 1] / count
+        means[2] += target[n, 0] / count
+        means[3] += target[n, 1] / count
+    size, real, imaginary = 0.0, 0.0, 0.0
+    for n in range(count):
+        x, y = source[n, 0] - means[0], source[n, 1] - means[1]
+        u, v = target[n, 0] - means[2], target[n, 1] - means[3]
+        size += x * x + y * y
+        real += x * u + y * v
+        imaginary += x * v - y * u
+    if size <= 1e-12:
+        return False
+    real, imaginary = real / size, imaginary / size
+    matrix[0, 0], matrix[0, 1], matrix[0, 2] = real, -imaginary, means[2] - real * means[0] + imaginary * means[1]
+    matrix[1, 0], matrix[1, 1], matrix[1, 2] = imaginary, real, means[3] - imaginary * means[0] - real * means[1]
+    return True
 
 
 def similarity_crop(points5: Float[np.ndarray, "5 2"], size: int) -> Float[np.ndarray, "2 3"]:

@@ -127,8 +127,8 @@ class MediaPipeDetector:
         return _landmarks(mean, score, image)
 
     def _distinct(self, faces: list[FaceLandmarks]) -> list[FaceLandmarks]:
-        if not faces:
-            return []
+        if len(faces) < 2:
+            return faces
         boxes, scores = np.stack([face.box for face in faces]), np.array([face.score for face in faces])
         kept = [faces[index] for index in merge(boxes, scores, overlap=0.5)]
         kept.sort(key=lambda face: -float(np.prod(face.box[2:] - face.box[:2])))
