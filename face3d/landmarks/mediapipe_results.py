@@ -8,8 +8,9 @@ are no public part of it: where a version has them otherwise than expected, the 
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -59,6 +60,7 @@ def _direct_call(task: Any) -> Call | None:
         return None
     detect, detect_for_video, close_result = functions
     reference = ctypes.byref
+    names: dict[bytes, tuple[str, ...]] = {}
 
     def call(image: Any, timestamp_ms: int | None) -> list[FoundFace]:
         result = structure()  # type: ignore[misc]
@@ -70,7 +72,7 @@ def _direct_call(task: Any) -> Call | None:
             return [
                 (
                     _coordinates(result.face_landmarks[number]),
-                    _curves(result.face_blendshapes[number]),
+                    _curves(result.face_blendshapes[number], names),
                     np.array(result.facial_transformation_matrixes[number].to_numpy(), dtype=np.float64),
                 )
                 for number in range(result.face_landmarks_count)
@@ -84,14 +86,35 @@ def _direct_call(task: Any) -> Call | None:
 def _coordinates(marks: Any) -> Float[np.ndarray, "478 3"]:
     """x, y and z out of a row of C structures, copied."""
     first = marks.landmarks[0]
-    kind, size = type(first), ctypes.sizeof(first)
-    offsets = [getattr(kind, axis).offset for axis in "xyz"]
-    layout = np.dtype({"names": list("xyz"), "formats": ["f4"] * 3, "offsets": offsets, "itemsize": size})
-    row = (ctypes.c_char * (size * marks.landmarks_count)).from_address(ctypes.addressof(first))
-    values = np.frombuffer(row, dtype=layout)
-    return np.stack([values[axis] for axis in "xyz"], axis=1).astype(np.float64)
+    values = _rows(first, marks.landmarks_count, "xyz")
+    made = np.empty((len(values), 3))
+    for column, axis in enumerate("xyz"):
+        made[:, column] = values[axis]
+    return made
 
 
-def _curves(found: Any) -> dict[str, float]:
-    curves = (found.categories[number] for number in range(found.categories_count))
-    return {curve.category_name.decode(): float(curve.score) for curve in curves}
+def _curves(found: Any, names: dict[bytes, tuple[str, ...]]) -> dict[str, float]:
+    """Scores by their names, which are read anew only where the categories' numbers are others than before."""
+    values = _rows(found.categories[0], found.categories_count, ("index", "score"))
+    numbers = values["index"].tobytes()
+    known = names.get(numbers)
+    if known is None:
+        known = tuple(found.categories[number].category_name.decode() for number in range(found.categories_count))
+        names[numbers] = known
+    return dict(zip(known, values["score"].tolist(), strict=True))
+
+
+def _rows(first: Any, count: int, fields: Sequence[str]) -> np.ndarray:
+    """Some numbers of C structures that lie in a row, as a structured array that shares their memory."""
+    kind = type(first)
+    row = (ctypes.c_char * (ctypes.sizeof(kind) * count)).from_address(ctypes.addressof(first))
+    return np.frombuffer(row, dtype=_layout(kind, tuple(fields)))
+
+
+@functools.cache
+def _layout(kind: type[Any], fields: tuple[str, ...]) -> np.dtype:
+    """Of numbers of four bytes each, integers where C has them."""
+    types = dict(kind._fields_)
+    formats = ["f4" if types[name] is ctypes.c_float else "i4" for name in fields]
+    offsets = [getattr(kind, name).offset for name in fields]
+    return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": ctypes.sizeof(kind)})
