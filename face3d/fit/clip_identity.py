@@ -119,7 +119,7 @@ class FrameChooser:
         points, indices = self._points_seen(sightings[0][1].topology)
         seen = np.stack([landmarks.points[indices, :2] for _, landmarks, _ in sightings]).astype(np.float64)
         usable = np.isfinite(seen).all(axis=(1, 2)) & (np.ptp(seen, axis=1).max(axis=1) >= 2)
-        sightings = [sightings[row] for row in np.flatnonzero(usable)]
+        sightings = [one for one, known in zip(sightings, usable, strict=True) if known]
         if not sightings:
             return []
         turns, scales, _ = weak_perspective(points, seen[usable])

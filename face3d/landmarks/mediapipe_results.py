@@ -60,7 +60,7 @@ def _direct_call(task: Any) -> Call | None:
         return None
     detect, detect_for_video, close_result = functions
     reference = ctypes.byref
-    names: dict[bytes, tuple[str, ...]] = {}
+    curve_names: dict[bytes, tuple[str, ...]] = {}
 
     def call(image: Any, timestamp_ms: int | None) -> list[FoundFace]:
         result = structure()  # type: ignore[misc]
@@ -72,7 +72,7 @@ def _direct_call(task: Any) -> Call | None:
             return [
                 (
                     _coordinates(result.face_landmarks[number]),
-                    _curves(result.face_blendshapes[number], names),
+                    _curves(result.face_blendshapes[number], curve_names),
                     np.array(result.facial_transformation_matrixes[number].to_numpy(), dtype=np.float64),
                 )
                 for number in range(result.face_landmarks_count)
@@ -106,9 +106,9 @@ def _curves(found: Any, names: dict[bytes, tuple[str, ...]]) -> dict[str, float]
 
 def _rows(first: Any, count: int, fields: Sequence[str]) -> np.ndarray:
     """Some numbers of C structures that lie in a row, as a structured array that shares their memory."""
-    kind = type(first)
+    kind: Any = type(first)
     row = (ctypes.c_char * (ctypes.sizeof(kind) * count)).from_address(ctypes.addressof(first))
-    return np.frombuffer(row, dtype=_layout(kind, tuple(fields)))
+    return np.frombuffer(row, dtype=_layout(kind, tuple(fields)))  # type: ignore[call-overload,no-any-return]
 
 
 @functools.cache
