@@ -11,6 +11,7 @@ of jaw and eyes, and pose.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -141,16 +142,33 @@ class ClipProblem(LandmarkProblem):
         spread = np.concatenate([own, np.tile(common, (len(own), 1))], axis=1)
         return super().move(state, np.concatenate([step[:ident], spread.reshape(-1)]))
 
-    def limits(self, state: FitState) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
-        """As `LandmarkProblem.limits`; the focal length is the clip's."""
+    def limits(
+        self, state: FitState, gradient: Float[ndarray, " P"]
+    ) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+        """Those of expressions, so that no step is taken for longer than it will be; what is held does not move."""
         ident, modes, own = self.identity_size, len(self.response.modes), self._own_size
+        low, high = np.full(self.size, -np.inf), np.full(self.size, np.inf)
+        if self.prior.held:
+            low[:ident] = high[:ident] = 0.0
+        if self.views[0].focal_sigma == 0:
+            low[ident] = high[ident] = 0.0
+        if self.bounds is not None:
+            room = [np.stack(self.bounds.T) - view.expression for view in state.views]
+            for limit, ends in zip((low, high), zip(*room, strict=True), strict=True):
+                limit[ident + 1 + modes :].reshape(-1, own)[:, : self.expression_size] = np.stack(ends)
+        return low, high
 
-        def gathered(spread: Float[ndarray, " S"]) -> Float[ndarray, " P"]:
-            views = spread[ident:].reshape(len(self.views), -1)
-            return np.concatenate([spread[:ident], views[0, own : own + 1 + modes], views[:, :own].reshape(-1)])
+    def _camera_after(self, view: ViewState, step: Float[ndarray, " 4"]) -> tuple[Float[ndarray, " 3"], float]:
+        """To first order the sum.
 
-        low, high = super().limits(state)
-        return gathered(low), gathered(high)
+        What landmarks tell of perspective is nearly straight in the inverse of the distance, and the focal length goes
+        with the distance: a step changes its inverse, so that long ones along that valley stay in it.
+        """
+        growth = _log_growth(float(step[3]))
+        depth = view.translation[2]
+        along = step[2] / depth
+        centre = (view.translation[:2] + step[:2] - view.translation[:2] * along) / depth
+        return np.append(centre, 1.0) * (depth * math.exp(along + growth - step[3])), view.log_focal + growth
 
     def _with_own_errors(self, projected: Projected, evidence: ViewEvidence) -> _Cost:
         """Robust half cost with the view's own errors at their best, the weights then, and what the errors leave."""
@@ -197,3 +215,10 @@ class ClipProblem(LandmarkProblem):
     def _own_prior(self, view: ViewState, evidence: ViewEvidence) -> tuple[Float[ndarray, " Q"], Float[ndarray, " Q"]]:
         deviation, precision = self.view_prior(view, evidence)
         return deviation[: self._own_size], precision[: self._own_size]
+
+
+def _log_growth(step: float) -> float:
+    """Log of the factor on a focal length whose inverse falls by this share; steps over a half go on in a straight line
+    instead, as an inverse that falls by all of itself is that of no length.
+    """
+    return -math.log1p(-step) if step < 0.5 else math.log(2) + 2 * (step - 0.5)

@@ -311,7 +311,7 @@ def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOpti
     """Answer a soft word on size: it moves a fit at rest so little that one Gauss-Newton step nearly always does."""
     here = problem.extend(free.linearization, free.state)
     change = Linearization(here.cost, here.gradient - free.linearization.gradient, here.hessian)
-    limits = problem.limits(free.state)
+    limits = problem.limits(free.state, here.gradient)
     held = blocked(here.gradient, limits)
     step = damped_step(change, (np.where(held, 0.0, limits[0]), np.where(held, 0.0, limits[1])), 0.0)
     state = problem.move(free.state, step)

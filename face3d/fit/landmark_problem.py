@@ -8,7 +8,6 @@ plane turned upright with the head, where the detector's response was measured.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -227,11 +226,7 @@ class LandmarkProblem:
         return cost + self._add_terms(state, None, None)
 
     def move(self, state: FitState, step: Float[ndarray, " P"]) -> FitState:
-        """Take a step; rotations on the manifold, expressions within their bounds.
-
-        What landmarks tell of perspective is nearly straight in the inverse of the distance, and the focal length goes
-        with the distance: a step changes its inverse, so that long ones along that valley stay in it.
-        """
+        """Take a step; rotations on the manifold, expressions within their bounds."""
         views = []
         for index, view in enumerate(state.views):
             part = step[self.identity_size + index * self.view_size :][: self.view_size]
@@ -239,34 +234,39 @@ class LandmarkProblem:
             if self.bounds is not None:
                 expression = np.clip(expression, self.bounds[:, 0], self.bounds[:, 1])
             turns, pose = part[self.expression_size :][: 3 * ROTATIONS], part[self.expression_size + 3 * ROTATIONS :]
-            growth = _log_growth(float(pose[6]))
+            translation, log_focal = self._camera_after(view, pose[3:7])
             views.append(
                 ViewState(
                     expression=expression,
                     turns=Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix() @ view.turns,
                     rotation=Rotation.from_rotvec(pose[:3]).as_matrix() @ view.rotation,
-                    translation=_moved(view.translation, pose[3:6], farther=growth - pose[6]),
-                    log_focal=view.log_focal + growth,
+                    translation=translation,
+                    log_focal=log_focal,
                     errors=view.errors + pose[7:],
                 )
             )
         return FitState(state.identity + step[: self.identity_size], tuple(views))
 
-    def limits(self, state: FitState) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
-        """Of expressions, by their bounds; focal lengths that are known and a held identity do not move."""
-        size = self.identity_size + len(self.views) * self.view_size
-        low, high = np.full(size, -np.inf), np.full(size, np.inf)
-        if self.prior.held:
-            low[: self.identity_size] = high[: self.identity_size] = 0.0
+    def _camera_after(self, view: ViewState, step: Float[ndarray, " 4"]) -> tuple[Float[ndarray, " 3"], float]:
+        """Translation and log of the focal length's factor after a step."""
+        return view.translation + step[:3], view.log_focal + float(step[3])
+
+    def limits(
+        self, state: FitState, gradient: Float[ndarray, " P"]
+    ) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+        """Held are expressions at a bound that the gradient pushes outwards, focal lengths that are known, and an
+        identity that is; others step as far as they like, and `move` clips them.
+        """
+        held = np.zeros(len(gradient), bool)
+        held[: self.identity_size] = self.prior.held
         for index, (view, evidence) in enumerate(zip(state.views, self.views, strict=True)):
             start = self.identity_size + index * self.view_size
             part = slice(start, start + self.expression_size)
             if self.bounds is not None:
-                low[part], high[part] = (self.bounds - view.expression[:, None]).T
-            focal = start + self.expression_size + 3 * ROTATIONS + 6
-            if evidence.focal_sigma == 0:
-                low[focal] = high[focal] = 0.0
-        return low, high
+                low, high = view.expression <= self.bounds[:, 0], view.expression >= self.bounds[:, 1]
+                held[part] = (low & (gradient[part] > 0)) | (high & (gradient[part] < 0))
+            held[start + self.expression_size + 3 * ROTATIONS + 6] = evidence.focal_sigma == 0
+        return np.where(held, 0.0, -np.inf), np.where(held, 0.0, np.inf)
 
     def surface_errors(self, state: FitState, index: int) -> Float[ndarray, "N 2"]:
         """Detected landmarks minus the projected points of the fitted surface itself, in pixels of one view.
@@ -386,23 +386,6 @@ class LandmarkProblem:
                 gradient[:ident] += row * error
                 hessian[:ident, :ident] += np.outer(row, row)
         return cost
-
-
-def _log_growth(step: float) -> float:
-    """Log of the factor on a focal length whose inverse falls by this share; steps over a half go on in a straight line
-    instead, as an inverse that falls by all of itself is that of no length.
-    """
-    return -math.log1p(-step) if step < 0.5 else math.log(2) + 2 * (step - 0.5)
-
-
-def _moved(translation: Float[ndarray, " 3"], step: Float[ndarray, " 3"], *, farther: float) -> Float[ndarray, " 3"]:
-    """A translation after a step: to first order their sum, but straight in the image and by a factor in depth, which
-    is `farther` in its logarithm than the step says.
-    """
-    depth = translation[2]
-    along = step[2] / depth
-    centre = (translation[:2] + step[:2] - translation[:2] * along) / depth
-    return np.append(centre, 1.0) * (depth * math.exp(along + farther))
 
 
 def view_angles(rotation: Float[ndarray, "3 3"], translation: Float[ndarray, " 3"]) -> tuple[float, float]:

@@ -202,11 +202,13 @@ class PhotometricProblem:
             state.albedo + step[geometric + light.size :],
         )
 
-    def limits(self, state: PhotometricState) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+    def limits(
+        self, state: PhotometricState, gradient: Float[ndarray, " P"]
+    ) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
         """Those of the landmark problem, whose parameters are held where only colours are looked for."""
         low, high = np.full(self.size, -np.inf), np.full(self.size, np.inf)
         head = slice(self.landmarks.size)
-        low[head], high[head] = self.landmarks.limits(state.landmarks) if self.moves else (0.0, 0.0)
+        low[head], high[head] = self.landmarks.limits(state.landmarks, gradient[head]) if self.moves else (0.0, 0.0)
         return low, high
 
     def compared(

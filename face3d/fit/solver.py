@@ -47,7 +47,7 @@ class Problem(Protocol[State]):
         """The state after a step."""
         ...
 
-    def limits(self, state: State) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
+    def limits(self, state: State, gradient: Float[ndarray, " P"]) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
         """How far each parameter may step down, 0 or less, and up, 0 or more; both 0 where it is held."""
         ...
 
@@ -79,7 +79,7 @@ def minimize(
     here = problem.linearize(state)
     raise_by = 2.0
     for iteration in range(1, max_iterations + 1):
-        limits = problem.limits(state)
+        limits = problem.limits(state, here.gradient)
         accepted = False
         while damping < 1e8:
             step = damped_step(here, limits, damping)

@@ -108,7 +108,7 @@ def _rows(first: Any, count: int, fields: Sequence[str]) -> np.ndarray:
     """Some numbers of C structures that lie in a row, as a structured array that shares their memory."""
     kind: Any = type(first)
     row = (ctypes.c_char * (ctypes.sizeof(kind) * count)).from_address(ctypes.addressof(first))
-    return np.frombuffer(row, dtype=_layout(kind, tuple(fields)))  # type: ignore[call-overload,no-any-return]
+    return np.frombuffer(row, dtype=_layout(kind, tuple(fields)))  # type: ignore[call-overload]
 
 
 @functools.cache

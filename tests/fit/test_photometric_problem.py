@@ -95,7 +95,7 @@ def test_a_fit_of_colours_alone_moves_no_head(near):
         moves=False,
     )
     here = colours.linearize(state)
-    held = blocked(here.gradient, colours.limits(state))
+    held = blocked(here.gradient, colours.limits(state, here.gradient))
     assert held[: colours.landmarks.size].all()
     assert not held[colours.landmarks.size :].any()
     np.testing.assert_allclose(

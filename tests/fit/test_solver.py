@@ -29,7 +29,7 @@ class Rosenbrock:
         moved = state + step
         return np.array([min(moved[0], self.upper), moved[1]])
 
-    def limits(self, state):
+    def limits(self, state, gradient):
         return np.full(2, -np.inf), np.array([self.upper - state[0], np.inf])
 
 
