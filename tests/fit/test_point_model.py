@@ -62,3 +62,13 @@ def test_derivatives_equal_finite_differences(head, surface):
         high = points.evaluate(coefficients, turn @ rotations).points
         low = points.evaluate(coefficients, np.transpose(turn, (0, 2, 1)) @ rotations).points
         np.testing.assert_allclose((high - low) / (2 * step), state.by_rotation[:, :, k], atol=1e-8)
+
+
+@pytest.mark.parametrize("held", [(), ("jaw",), ("jaw", "left_eye", "right_eye")])
+def test_many_heads_at_once_have_the_same_points(head, surface, held):
+    rng = np.random.default_rng(4)
+    points = PointModel.of(head, *surface, held=held).displaced(0.01 * rng.normal(size=(40, 3, head.identity_size)))
+    coefficients = rng.normal(size=(5, points.size))
+    rotations = Rotation.from_rotvec(0.3 * rng.normal(size=(15, 3))).as_matrix().reshape(5, 3, 3, 3)
+    expected = [points.evaluate(*each).points for each in zip(coefficients, rotations, strict=True)]
+    np.testing.assert_allclose(points.points_at(coefficients, rotations), np.stack(expected), atol=1e-12)
