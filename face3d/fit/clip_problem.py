@@ -153,7 +153,7 @@ class ClipProblem(LandmarkProblem):
         if self.views[0].focal_sigma == 0:
             low[ident] = high[ident] = 0.0
         if self.bounds is not None:
-            room = [np.stack(self.bounds.T) - view.expression for view in state.views]
+            room = [self.bounds.T - view.expression for view in state.views]
             for limit, ends in zip((low, high), zip(*room, strict=True), strict=True):
                 limit[ident + 1 + modes :].reshape(-1, own)[:, : self.expression_size] = np.stack(ends)
         return low, high
