@@ -6,7 +6,8 @@ rim itself, row by row, to a fraction of a pixel, and a circle through it that i
 Daugman's, 1993, then a fit of the limbus). Lids cover the rim above and below, so height comes from its curvature, and
 is less certain.
 
-A reading depends on the frame and its landmarks alone.
+A reading depends on the frame and its landmarks alone. Loops that are compiled here keep what they take from other
+modules until this one changes.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ SUMMARY = "faces"
 """The document that is written when all frames have been read."""
 
 MOST_LANES = 4
-"""That read a file side by side; each decodes it and holds models of its own, 60 MB."""
+"""That read a file side by side; each holds models of its own, 60 MB."""
 
 
 @dataclass(frozen=True, slots=True)
