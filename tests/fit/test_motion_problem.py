@@ -79,4 +79,4 @@ def test_only_frames_that_move_are_asked_again(fit, monkeypatch):
     seen = FRAMES - 4
     assert sum(count for count, curved in asked if curved) == motion_problem.CURVED * seen
     # Lips that just touch go to and fro in a few frames until the iterations end.
-    assert sum(count for count, _ in asked) < 0.8 * AS_TRACKED.iterations * seen
+    assert sum(count for count, _ in asked) < 0.9 * AS_TRACKED.iterations * seen
