@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from face3d.threads import Ahead, processors
+from face3d.threads import Ahead, in_parts, processors
 
 
 def wait_for(condition):
@@ -69,3 +69,27 @@ def test_closing_ends_the_thread_and_the_generator_in_it():
 
 def test_there_is_a_processor():
     assert processors() >= 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize(("count", "size"), [(0, 3), (1, 3), (3, 3), (17, 3), (4, 1)])
+def test_parts_are_the_same_for_any_number_of_threads(monkeypatch, threads, count, size):
+    monkeypatch.setattr("face3d.threads.processors", lambda: threads)
+    parts = []
+    in_parts(parts.append, count, size)
+    assert sorted((part.start, part.stop) for part in parts) == [
+        (first, min(first + size, count)) for first in range(0, count, size)
+    ]
+
+
+def test_what_goes_wrong_in_another_thread_is_raised(monkeypatch):
+    monkeypatch.setattr("face3d.threads.processors", lambda: 2)
+    caller, both = threading.get_ident(), threading.Barrier(2)
+
+    def work(part):
+        both.wait(10)
+        if threading.get_ident() != caller:
+            raise ValueError("spoilt")
+
+    with pytest.raises(ValueError, match="spoilt"):
+        in_parts(work, 2, 1)

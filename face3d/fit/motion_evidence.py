@@ -8,17 +8,19 @@ tells a head of known shape little.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from face3d.camera import Intrinsics
 from face3d.fit.evidence import DetectorResponse
+from face3d.fit.motion_kernels import compare_landmarks, fill_jacobian, pull_back
 from face3d.fit.motion_points import MotionPoints
-from face3d.fit.point_model import cross_matrix
 from face3d.landmarks.lip_contours import BETWEEN_CORNERS, INNER, OUTER
 
 __all__ = ["CONSTANT_SHARE", "Frames", "LandmarkEvidence", "NormalEquations"]
@@ -43,7 +45,7 @@ READ_LIPS_WEIGHT = 0.3
 any, the surface of the lips is free to roll under their contours."""
 
 FRAMES_AT_ONCE = 16
-"""Frames whose Jacobians are held in memory together."""
+"""Frames whose Jacobians are held in memory together, near the processor."""
 
 MOST_KEPT = 32
 """Sets of weights for which the landmarks' common errors are kept."""
@@ -82,6 +84,34 @@ class NormalEquations:
     surprise: Float[ndarray, " T"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compared:
+    """Landmarks of T frames beside the modelled ones, standardised one by one: Q unknowns beside the expression."""
+
+    residual: Float[ndarray, "T N 2"]
+    by_head: Float[ndarray, "T N 2 3"]
+    others: Float[ndarray, "T N 2 Q"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """The S parts that points are sums of: of which point, which joint turns it (-1: none), how expressions move it."""
+
+    owners: Int[ndarray, " S"]
+    joints: Int[ndarray, " S"]
+    basis: Float[ndarray, "S 3 E"]
+
+    @staticmethod
+    def of(points: MotionPoints) -> _Parts:
+        free = np.setdiff1d(np.arange(len(points.rest)), points.carried)
+        kinds = len(points.parts)
+        owners = np.concatenate([free, np.tile(points.carried, kinds)])
+        joints = np.concatenate([np.full(len(free), -1), np.repeat(np.arange(kinds) - 1, len(points.carried))])
+        basis = np.concatenate([points.basis[free], points.parts_basis.reshape(-1, *points.basis.shape[1:])])
+        moves = basis.any(axis=(1, 2))
+        return _Parts(owners[moves], joints[moves], basis[moves].astype(np.float32))
+
+
 class LandmarkEvidence:
     """Compares landmarks with one person's head; unknowns are expression, free joints' turns, rotation, translation.
 
@@ -113,8 +143,13 @@ class LandmarkEvidence:
         share = 1.0 if errors is None else 1 - CONSTANT_SHARE
         sigma = np.where(np.isfinite(response.sigma[:, :, :2]), response.sigma[:, :, :2], 1e3)
         # Frontal sigmas set how errors go together; those of other views scale a landmark's whole error.
-        self._sigma = sigma
-        frontal = self._sigma_at(np.zeros(1))[0]
+        self._sigma, self._knots = sigma, np.asarray(response.yaw_bins, np.float64)
+        ahead = float(np.interp(0.0, self._knots, np.arange(len(sigma))))
+        low, high = math.floor(ahead), math.ceil(ahead)
+        frontal = sigma[low] + (ahead - low) * (sigma[high] - sigma[low])
+        self._bias = np.ascontiguousarray(response.view_bias[:, :2])
+        self._parts = _Parts.of(points)
+        self._slots = points.slots
         self._root = (1 / frontal).reshape(-1)
         self._whitened = modes.reshape(len(modes), len(self._root)) * self._root * np.sqrt(share)
         self._commons: dict[bytes, Float[ndarray, "R P"]] = {}
@@ -140,98 +175,116 @@ class LandmarkEvidence:
         return known
 
     def linearize(
-        self, frames: Frames, pixels: Float[ndarray, "T N 2"], weights: Float[ndarray, "T N"]
-    ) -> NormalEquations:
-        """Normal equations of every frame, without robust weights; `weights` as the method gives them."""
-        count, size = len(pixels), self.size
-        equations = NormalEquations(np.empty((count, size, size)), np.empty((count, size)), np.empty(count))
-
-        for first in range(0, count, FRAMES_AT_ONCE):
-            part = slice(first, first + FRAMES_AT_ONCE)
-            self._linearize(
-                frames[part],
-                pixels[part],
-                weights[part],
-                NormalEquations(equations.hessian[part], equations.gradient[part], equations.surprise[part]),
-            )
-        return equations
-
-    def pixels(self, frames: Frames) -> Float[ndarray, "T N 2"]:
-        """Where the surface points of the frames' heads appear, as the detector sees them but for its bias."""
-        points = self.points.evaluate(frames.expression, frames.turns, slopes=False).points
-        camera = points @ frames.rotation.transpose(0, 2, 1) + frames.translation[:, None]
-        projected: Float[ndarray, "T N 2"] = camera[..., :2] / camera[..., 2:] * self._focal + self._centre
-        return projected
-
-    def _sigma_at(self, yaw: Float[ndarray, " T"]) -> Float[ndarray, "T N 2"]:
-        knots = self._response.yaw_bins
-        position = np.interp(yaw, knots, np.arange(len(knots)))
-        low = np.minimum(position.astype(int), max(len(knots) - 2, 0))
-        high = np.minimum(low + 1, len(knots) - 1)
-        share = (position - low)[:, None, None]
-        between: Float[ndarray, "T N 2"] = (1 - share) * self._sigma[low] + share * self._sigma[high]
-        return between
-
-    def _linearize(
         self,
         frames: Frames,
         pixels: Float[ndarray, "T N 2"],
         weights: Float[ndarray, "T N"],
-        out: NormalEquations,
-    ) -> None:
-        posed = self.points.evaluate(frames.expression, frames.turns)
-        count, landmarks = posed.points.shape[:2]
-        rotation, translation = frames.rotation, frames.translation
-        arms = posed.points @ rotation.transpose(0, 2, 1)
-        camera = arms + translation[:, None]
-        depth = camera[..., 2]
-        normalized = camera[..., :2] / depth[..., None]
-        # Metres per pixel at the head: held while a step is looked for, so that no residual shrinks by moving away.
-        scale = translation[:, 2] / self._focal[0]
-        focal = self._focal * scale[:, None]
-        upright = _upright(rotation)
-        misses = ((pixels - self._centre) * scale[:, None, None] - normalized * focal[:, None]) @ upright.transpose(
-            0, 2, 1
+        hessian: Float[ndarray, "T D D"] | None = None,
+    ) -> NormalEquations:
+        """Normal equations of every frame, without robust weights.
+
+        Args:
+            frames: where.
+            pixels: of the landmarks.
+            weights: as the method gives them.
+            hessian: of the same landmarks somewhere near, which then is the result's; making it is most of the work.
+        """
+        count, size = len(pixels), self.size
+        made = np.empty((count, size, size)) if hessian is None else hessian
+        equations = NormalEquations(made, np.empty((count, size)), np.empty(count))
+
+        for first in range(0, count, FRAMES_AT_ONCE):
+            part = slice(first, first + FRAMES_AT_ONCE)
+            compared = self._compare(frames[part], pixels[part], weights[part])
+            self._pull(frames[part], compared, weights[part], equations.gradient[part], equations.surprise[part])
+            if hessian is None:
+                self._curve(frames[part], compared, weights[part], made[part])
+        return equations
+
+    def _compare(self, frames: Frames, pixels: Float[ndarray, "T N 2"], weights: Float[ndarray, "T N"]) -> _Compared:
+        count, landmarks = weights.shape
+        turning = len(self._turn_columns)
+        points = self.points.evaluate(frames.expression, frames.turns, slopes=False).points
+        by_turns = np.ascontiguousarray(self.points.by_turns(frames.expression, frames.turns)[..., self._turn_columns])
+        compared = _Compared(
+            np.empty((count, landmarks, 2), np.float32),
+            np.empty((count, landmarks, 2, 3), np.float32),
+            np.empty((count, landmarks, 2, turning + 6), np.float32),
         )
-        yaw, pitch, angle_slopes = _view_angles(rotation, translation)
-        bias, bias_slope = self._bias(yaw, pitch, angle_slopes)
-        residual = misses - bias - self._offset
-        # Residual per metre in the camera: observed minus modelled.
-        by_camera = np.zeros((count, landmarks, 2, 3))
-        by_camera[..., 0, 0] = -focal[:, None, 0] / depth
-        by_camera[..., 1, 1] = -focal[:, None, 1] / depth
-        by_camera[..., 2] = normalized * (focal[:, None] / depth[..., None])
-        by_camera = upright[:, None] @ by_camera
-        by_head = by_camera @ rotation[:, None]
-        expressions = self.points.basis.shape[2]
-        jacobian = np.zeros((count, landmarks, 2, self.size + 1), np.float32)
-        by_head32 = by_head.astype(np.float32)
-        np.matmul(by_head32, self.points.basis.astype(np.float32), out=jacobian[..., :expressions])
-        cursor = expressions + len(self._turn_columns)
-        if posed.by_expression is not None and posed.by_turns is not None:
-            carried = self.points.carried
-            jacobian[:, carried, :, :expressions] = by_head[:, carried] @ posed.by_expression
-            jacobian[:, carried, :, expressions:cursor] = by_head[:, carried] @ posed.by_turns[..., self._turn_columns]
-        jacobian[..., cursor : cursor + 3] = -by_camera @ cross_matrix(arms) - bias_slope[..., :3]
-        # Rolling the head also turns the upright frame that misses are measured in.
-        jacobian[..., 0, cursor + 2] += misses[..., 1]
-        jacobian[..., 1, cursor + 2] -= misses[..., 0]
-        jacobian[..., cursor + 3 : cursor + 6] = by_camera - bias_slope[..., 3:]
-        jacobian[..., -1] = residual
-        weight = weights[:, :, None] / self._sigma_at(yaw)
-        jacobian *= weight[..., None].astype(np.float32)
-        rows = jacobian.reshape(count, 2 * landmarks, -1)
+        compare_landmarks(
+            points,
+            by_turns,
+            self._slots,
+            frames.rotation,
+            frames.translation,
+            pixels,
+            weights,
+            self._focal,
+            self._centre,
+            self._bias,
+            self._offset,
+            self._sigma,
+            self._knots,
+            compared.residual,
+            compared.by_head,
+            compared.others,
+        )
+        return compared
+
+    def _pull(
+        self,
+        frames: Frames,
+        compared: _Compared,
+        weights: Float[ndarray, "T N"],
+        gradient: Float[ndarray, "T D"],
+        surprise: Float[ndarray, " T"],
+    ) -> None:
+        """The gradients, and how well landmarks are explained."""
+        count, landmarks = weights.shape
+        residual = compared.residual.reshape(count, -1)
+        left = residual.copy()
+        for part, common in self._alike(weights):
+            left[part] -= (residual[part] @ common.T) @ common
+        parts = self._parts
+        asked = np.empty((count, len(parts.owners), 3), np.float32)
+        pull_back(
+            compared.by_head,
+            left.reshape(count, landmarks, 2),
+            parts.owners,
+            parts.joints,
+            frames.turns,
+            asked,
+        )
+        expressions = parts.basis.shape[2]
+        gradient[:, :expressions] = asked.reshape(count, -1) @ parts.basis.reshape(-1, expressions)
+        others = compared.others.reshape(count, 2 * landmarks, -1)
+        gradient[:, expressions:] = (left[:, None] @ others)[:, 0]
+        used = np.maximum(2 * (weights > 0).sum(axis=1), 1)
+        surprise[:] = np.einsum("tp,tp->t", left, residual) / used
+
+    def _curve(
+        self, frames: Frames, compared: _Compared, weights: Float[ndarray, "T N"], hessian: Float[ndarray, "T D D"]
+    ) -> None:
+        """The Hessians."""
+        count, landmarks = weights.shape
+        parts = self._parts
+        rows = np.empty((count, 2 * landmarks, self.size), np.float32)
+        fill_jacobian(compared.by_head, compared.others, parts.owners, parts.joints, frames.turns, parts.basis, rows)
+        shared = np.empty((count, len(self._whitened), self.size), np.float32)
+        for part, common in self._alike(weights):
+            shared[part] = common @ rows[part]
+        hessian[:] = rows.transpose(0, 2, 1) @ rows - shared.transpose(0, 2, 1) @ shared
+
+    def _alike(self, weights: Float[ndarray, "T N"]) -> Iterator[tuple[slice | ndarray, Float[ndarray, "R P"]]]:
+        """Frames with the same weights, and what errors that go together take from their landmarks."""
+        if (weights == weights[:1]).all():
+            yield slice(None), self._common(weights[0])
+            return
         kinds: dict[bytes, list[int]] = {}
         for t, pattern in enumerate(weights):
             kinds.setdefault(pattern.tobytes(), []).append(t)
-        shared = np.empty((count, len(self._whitened), rows.shape[2]), np.float32)
-        for alike in kinds.values():
-            part = alike if len(kinds) > 1 else slice(None)
-            shared[part] = self._common(weights[alike[0]]) @ rows[part]
-        normal = (rows.transpose(0, 2, 1) @ rows - shared.transpose(0, 2, 1) @ shared).astype(np.float64)
-        out.hessian[:] = normal[:, :-1, :-1]
-        out.gradient[:] = normal[:, :-1, -1]
-        out.surprise[:] = normal[:, -1, -1] / np.maximum(2 * (weights > 0).sum(axis=1), 1)
+        for frames in kinds.values():
+            yield np.array(frames), self._common(weights[frames[0]])
 
     def _common(self, weights: Float[ndarray, " N"]) -> Float[ndarray, "R P"]:
         """What errors that go together take from landmarks that count so much; few sets of weights occur in a clip."""
@@ -243,24 +296,6 @@ class LandmarkEvidence:
                 self._commons.clear()
             self._commons[key] = common
         return common
-
-    def _bias(
-        self, yaw: Float[ndarray, " T"], pitch: Float[ndarray, " T"], slopes: Float[ndarray, "T 2 6"]
-    ) -> tuple[Float[ndarray, "T N 2"], Float[ndarray, "T N 2 6"]]:
-        """The detector's bias in these views, and its slope by the head's rotation and translation."""
-        limit = 0.87
-        inside = np.stack([np.abs(yaw) < limit, np.abs(pitch) < limit], axis=1)
-        yaw, pitch = np.clip(yaw, -limit, limit), np.clip(pitch, -limit, limit)
-        zero, one = np.zeros_like(yaw), np.ones_like(yaw)
-        terms = np.stack([one, yaw, pitch, yaw * yaw, yaw * pitch, pitch * pitch], axis=1)
-        by_yaw = np.stack([zero, one, zero, 2 * yaw, pitch, zero], axis=1) * inside[:, :1]
-        by_pitch = np.stack([zero, zero, one, zero, yaw, 2 * pitch], axis=1) * inside[:, 1:]
-        coefficients = self._response.view_bias[:, :2]
-        shape = (len(coefficients), 2)
-        table = coefficients.reshape(-1, 6).T
-        bias = (terms @ table).reshape(-1, *shape)
-        by_angle = np.stack([(by_yaw @ table).reshape(-1, *shape), (by_pitch @ table).reshape(-1, *shape)], axis=-1)
-        return bias, by_angle @ slopes[:, None]
 
 
 def _followed(response: DetectorResponse) -> Float[ndarray, "R N 2"]:
@@ -280,31 +315,3 @@ def _woodbury(modes: Float[ndarray, "R P"]) -> Float[ndarray, "R P"]:
         return modes.astype(np.float32)
     inner = np.linalg.cholesky(np.eye(len(modes)) + modes @ modes.T)
     return scipy.linalg.solve_triangular(inner, modes, lower=True).astype(np.float32)
-
-
-def _upright(rotation: Float[ndarray, "T 3 3"]) -> Float[ndarray, "T 2 2"]:
-    """Turns image vectors so that each head's own x axis runs along the image's."""
-    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
-    cosine, sine = np.cos(roll), np.sin(roll)
-    return np.stack([np.stack([cosine, sine], axis=1), np.stack([-sine, cosine], axis=1)], axis=1)
-
-
-def _view_angles(
-    rotation: Float[ndarray, "T 3 3"], translation: Float[ndarray, "T 3"]
-) -> tuple[Float[ndarray, " T"], Float[ndarray, " T"], Float[ndarray, "T 2 6"]]:
-    """Yaw and pitch as `face3d.fit.landmark_problem.view_angles`, and their slopes by left rotation and translation."""
-    inverse = rotation.transpose(0, 2, 1)
-    towards = -(inverse @ translation[:, :, None])[:, :, 0]
-    # Turning by w takes R^T t to R^T t + R^T (t x w).
-    change = np.concatenate([-inverse @ cross_matrix(translation), -inverse], axis=2)
-    flat = towards[:, 0] ** 2 + towards[:, 2] ** 2
-    squared = flat + towards[:, 1] ** 2
-    yaw = np.arctan2(towards[:, 0], towards[:, 2])
-    pitch = np.arctan2(towards[:, 1], np.sqrt(flat))
-    zero = np.zeros_like(flat)
-    by_yaw = np.stack([towards[:, 2], zero, -towards[:, 0]], axis=1) / flat[:, None]
-    by_pitch = -towards * towards[:, 1:2]
-    by_pitch[:, 1] += squared
-    by_pitch /= (squared * np.sqrt(flat))[:, None]
-    slopes = np.stack([by_yaw, by_pitch], axis=1) @ change
-    return yaw, pitch, slopes

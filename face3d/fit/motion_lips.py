@@ -10,7 +10,7 @@ from face3d.camera import Intrinsics
 from face3d.fit.lip_matching import LipsSeen, lip_misses, match_lips
 from face3d.fit.lip_surface import LipSurface, lip_surface
 from face3d.fit.motion_evidence import Frames
-from face3d.fit.motion_points import MotionPoints
+from face3d.fit.motion_points import MotionPoints, surface_slopes
 from face3d.fit.point_model import PointModel, cross_matrix
 from face3d.head import HeadModel
 
@@ -65,27 +65,16 @@ class LipEvidence:
         camera = arms + frames.translation[:, None]
         depth = camera[..., 2]
         off = camera[..., :2] / depth[..., None] * self._focal
-        at, basis = np.arange(len(camera))[:, None], self._points.basis
-        carried = np.full(len(basis), -1)
-        carried[self._points.carried] = np.arange(len(self._points.carried))
+        at = np.arange(len(camera))[:, None]
 
         def slopes(points: Int[ndarray, "T R"], weights: Float[ndarray, "T R 2"]) -> Float[ndarray, "T R D"]:
             near = depth[at, points][..., None]
             sideways = weights * self._focal / near
             forwards = -np.einsum("trc,trc->tr", weights, off[at, points])[..., None] / near
             by_camera = np.concatenate([sideways, forwards], axis=2)
-            by_head = by_camera @ frames.rotation
-            by_expression = np.einsum("trx,trxe->tre", by_head, basis[points], optimize=True)
-            by_turns = np.zeros((*points.shape, len(self._turn_columns)))
-            if posed.by_expression is not None and posed.by_turns is not None and len(self._points.carried):
-                which = carried[points]
-                moved = which >= 0
-                own = np.einsum("trx,trxe->tre", by_head, posed.by_expression[at, which], optimize=True)
-                by_expression = np.where(moved[..., None], own, by_expression)
-                turned = posed.by_turns[at, which][..., self._turn_columns]
-                by_turns = np.einsum("trx,trxk->trk", by_head, turned, optimize=True) * moved[..., None]
+            by_face = surface_slopes(self._points, posed, points, by_camera @ frames.rotation, self._turn_columns)
             by_rotation = -np.einsum("trx,trxa->tra", by_camera, cross_matrix(arms[at, points]), optimize=True)
-            return np.concatenate([by_expression, by_turns, by_rotation, by_camera], axis=2)
+            return np.concatenate([by_face, by_rotation, by_camera], axis=2)
 
         matched = match_lips(self._surface, off + self._centre, seen.mouth)
         misses = lip_misses(matched, seen, frames.translation[:, 2] / self._focal[0], slopes)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.spatial.transform import Rotation
 
 from face3d.fit.motion_evidence import Frames
+from face3d.fit.motion_kernels import rotation_vectors
 
-__all__ = ["GROUPS", "MotionPrior", "frame_steps"]
+__all__ = ["GROUPS", "MotionPrior", "frame_steps", "turn_vectors"]
 
 GROUPS = ("mouth", "lids", "brows", "cheeks", "gaze", "turn", "place")
 """What moves together: shapes of the mouth and the jaw, of the lids, brows, cheeks and nose, the eyeballs; the head's
@@ -107,17 +107,16 @@ def frame_steps(frames: Frames, turning: tuple[int, ...]) -> Float[ndarray, "S D
     return np.concatenate(
         [
             np.diff(frames.expression, axis=0),
-            _vectors(between).reshape(count, 3 * len(turning)),
-            _vectors(rotation),
+            turn_vectors(between).reshape(count, 3 * len(turning)),
+            turn_vectors(rotation),
             np.diff(frames.translation, axis=0),
         ],
         axis=1,
     )
 
 
-def _vectors(matrices: Float[ndarray, "*S 3 3"]) -> Float[ndarray, "*S 3"]:
-    shape = matrices.shape[:-2]
-    if not np.prod(shape):
-        return np.zeros((*shape, 3))
-    vectors: Float[ndarray, "*S 3"] = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec().reshape(*shape, 3)
+def turn_vectors(matrices: Float[ndarray, "*S 3 3"]) -> Float[ndarray, "*S 3"]:
+    """Rotation vectors of rotation matrices."""
+    vectors = np.empty(matrices.shape[:-1])
+    rotation_vectors(np.ascontiguousarray(matrices).reshape(-1, 3, 3), vectors.reshape(-1, 3))
     return vectors

@@ -211,7 +211,10 @@ def _array(tensor: Tensor) -> ndarray:
 
 def cross_matrix(vectors: Float[ndarray, "*S 3"]) -> Float[ndarray, "*S 3 3"]:
     """The matrices that take w to v x w."""
-    x, y, z = np.moveaxis(np.asarray(vectors, np.float64), -1, 0)
-    zero = np.zeros_like(x)
-    rows = [np.stack(row, axis=-1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
-    return np.stack(rows, axis=-2)
+    vectors = np.asarray(vectors, np.float64)
+    matrices = np.zeros((*vectors.shape, 3))
+    for k in range(3):
+        one, other = (k + 1) % 3, (k + 2) % 3
+        matrices[..., other, one] = vectors[..., k]
+        matrices[..., one, other] = -vectors[..., k]
+    return matrices
