@@ -22,7 +22,7 @@ from face3d.head import HeadModel
 
 __all__ = ["LipClipProblem"]
 
-READER_DOUBT = 3.0
+READER_DOUBT = 4.5
 """Factor on what the reader of lips states. It errs alike in all frames of one person, and one smile is not another's:
 what it says of a dozen frames together it says hardly more surely than of one."""
 
@@ -96,7 +96,11 @@ class LipClipProblem(ClipProblem):
             seen = self._seen[index : index + 1]
             matched = match_lips(self._surface, (off + matrix[:2, 2])[None], seen.mouth)
             misses = lip_misses(
-                matched, seen, np.array([evidence.metres_per_pixel]), None if gradient is None else slopes, doubt=READER_DOUBT
+                matched,
+                seen,
+                np.array([evidence.metres_per_pixel]),
+                None if gradient is None else slopes,
+                doubt=READER_DOUBT,
             )
             cost += float(misses.cost[0])
             if gradient is not None and hessian is not None:
