@@ -34,7 +34,7 @@ from face3d.fit import FitOptions
 from face3d.fit.blas_threads import one_blas_thread
 from face3d.fit.motion import MotionFitter, MotionOptions
 from face3d.head import HeadModel, load_head
-from face3d.identity.person import IdentitySource, check_identity, open_identity
+from face3d.identity.person import IdentitySource, check_identity, identity_of_clips, open_identity
 from face3d.job import check_device, check_meshes, check_pupillary_distance, head_use, measured
 from face3d.landmarks import DetectorName, detector_assets, open_detector
 from face3d.media.video import VideoSource
@@ -105,8 +105,9 @@ def track(
         video: a video file, a folder of images that are the frames of one clip, or a camera: its number, its device or
             its address.
         head: "open", "flame", "mica" (the FLAME inside of your mica.tar), or the path of a head file.
-        identity: "fit" finds the person by fitting the head to the most informative frames; "regressor", "auto" and
-            "mica" as for `reconstruct`.
+        identity: "fit" finds the person by fitting the head to the most informative frames; "regressor" and "mica" as
+            for `reconstruct`; "auto" is "regressor" for the open head where its encoder's file is stored already and
+            `licence` allows it, else, and for cameras, "fit".
         identity_weight: with "mica", lets landmarks change the person, as for `reconstruct`.
         detector: what finds the landmarks: "mediapipe" (478 points), "fan" or "dlib" (68, with your own weights).
         expression: "fit" finds expressions by landmarks; "spectre" takes expression and jaw from SPECTRE's networks
@@ -165,6 +166,8 @@ def track(
     networks = open_expression_networks(expression, lip_loss, model, live=part.is_live, licence=licence, device=device)
     uses = (head_use(head, model), *detector_assets(detector, progress=progress), *networks.assets)
     assets.require_licence(uses, licence)
+    if not part.is_live:
+        identity = identity_of_clips(identity, model, licence)
     network = open_identity(identity, identity_weight, model, licence=licence, device=device)
     recognition = recognition_at_hand(licence, device=device)
     uses += () if recognition is None else (recognition.use,)

@@ -32,7 +32,7 @@ class Track:
     identity: Literal["auto", "fit", "regressor", "mica"] = "auto"
     """How the person is found: fit fits the head to the most informative frames; regressor also uses what face3d's own
     network foretells (the open head); mica takes what MICA's network sees (FLAME heads, with your mica.tar); auto is
-    fit for now."""
+    regressor for the open head if `face3d assets fetch mobilefacenet` was run, else fit."""
     identity_weight: Annotated[float | None, arg(metavar="FACTOR")] = None
     """With mica, let landmarks change the person: 1 trusts the network as far as its published errors say."""
     detector: Literal["mediapipe", "fan", "dlib"] = "mediapipe"

@@ -42,13 +42,15 @@ __all__ = [
 AS_FOR_PHOTOS = FitOptions()
 
 CHOSEN_FRAMES = 8
-"""Frames that an identity is fitted to. What the detector misjudges about a person it misjudges in all of them: with
-12 of them the heads of the two halves of one real clip agreed to 1.14 mm, with 8 to 0.92."""
+"""Frames that an identity is fitted to. What the detector misjudges about a person it misjudges in all of them, and 16
+brought the heads of a clip's halves no closer."""
 
-LANDMARK_DOUBT = 2.0
-"""Factor on the detector's measured errors beside what is known of people, as errors that frames share speak too loud.
-With it the error of the neutral head fell from 3.15 to 3.04 mm on four drawn clips and from 2.91 to 2.77 on four more;
-the halves of one real clip agreed to 0.92 instead of 1.40 mm, while those of others did not come closer."""
+LANDMARK_DOUBT, OWN_LANDMARK_DOUBT = 3.0, 4.0
+"""Factors on the detector's measured errors beside what is known of people: on those that go together, and on those of
+each landmark by itself. Frames share both, a landmark's own as well, so that several of them speak too loud; of those
+that go together most is taken as shared already (`face3d.fit.clip_problem`), of the others nothing. With 2 and 2, and
+lips believed as they are read, heads of the halves of three real clips were 1.0, 1.3 and 3.5 mm apart and four drawn
+heads off by 2.47 mm (all with the regressor); with these 0.5, 1.1 and 2.3 mm, and 2.22 mm."""
 
 ENOUGH_PIXELS = 500.0
 """Pixels per metre of face, 45 between the eyes' outer corners, at which a frame is worth half of the best."""
@@ -235,7 +237,7 @@ def solve_clip(
     if any(not np.array_equal(other.intrinsics.matrix, first.matrix) for other in observations):
         raise ArgumentError("the frames of a clip are taken with one camera, but their intrinsics differ")
     response = response or response_of(model, observations[0].landmarks.topology)
-    doubted = replace(response, modes=LANDMARK_DOUBT * response.modes, sigma=LANDMARK_DOUBT * response.sigma)
+    doubted = replace(response, modes=LANDMARK_DOUBT * response.modes, sigma=OWN_LANDMARK_DOUBT * response.sigma)
     solved = solve_landmarks(model, observations, options, response=doubted, problem_of=ClipProblem)
     if solved.problem.prior.held:
         return solved, observations

@@ -22,6 +22,10 @@ from face3d.head import HeadModel
 
 __all__ = ["LipClipProblem"]
 
+READER_DOUBT = 4.5
+"""Factor on what the reader of lips states. It errs alike in all frames of one person, and one smile is not another's:
+what it says of a dozen frames together it says hardly more surely than of one."""
+
 
 class LipClipProblem(ClipProblem):
     """`ClipProblem` with lips.
@@ -87,7 +91,7 @@ class LipClipProblem(ClipProblem):
 
         matched = match_lips(self._surface, off + matrix[:, None, :2, 2], self._seen.mouth)
         scale = np.array([evidence.metres_per_pixel for evidence in self.views])
-        misses = lip_misses(matched, self._seen, scale, None if gradient is None else slopes)
+        misses = lip_misses(matched, self._seen, scale, None if gradient is None else slopes, doubt=READER_DOUBT)
         cost += float(misses.cost.sum())
         if gradient is not None and hessian is not None:
             for index, (rows, residual) in enumerate(zip(misses.jacobian, misses.residual, strict=True)):

@@ -147,6 +147,8 @@ def lip_misses(
     seen: LipsSeen,
     metres_per_pixel: Float[ndarray, " T"],
     jacobian_of: Callable[[Int[ndarray, "T R"], Float[ndarray, "T R 2"]], Float[ndarray, "T R D"]] | None,
+    *,
+    doubt: float = 1.0,
 ) -> LipMisses:
     """What the modelled lips miss of those read.
 
@@ -155,6 +157,7 @@ def lip_misses(
         seen: the readings.
         metres_per_pixel: at the head.
         jacobian_of: gives, of points and weights of their pixels, the slope of the weighted sum; None for costs alone.
+        doubt: factor on all standard deviations.
     """
     scale = metres_per_pixel[:, None]
     known = np.isfinite(matched.place) & np.isfinite(seen.sigma) & np.isfinite(seen.place)
@@ -162,6 +165,7 @@ def lip_misses(
     miss = np.where(known, matched.place - seen.place, 0.0) * scale
     sigma = np.where(known, seen.sigma, 1.0) * scale
     miss, inverse = _with_gaps(miss, 1 / np.hypot(EDGE_DOUBT * sigma, FLOOR), known, matched, seen, scale)
+    inverse /= doubt
     standard = miss * inverse
     cost = ROBUST_SCALE**2 * (np.sqrt(1 + (standard / ROBUST_SCALE) ** 2) - 1).sum(axis=1)
     root = inverse * (1 + (standard / ROBUST_SCALE) ** 2) ** -0.25

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from face3d.camera import Intrinsics, choose_intrinsics
+from face3d.camera import Intrinsics, choose_intrinsics, intrinsics_from_exif
 from face3d.camera.intrinsics import EXIF_CROPPED_SIGMA
 from face3d.errors import InputError
 from face3d.media import Photo, read_image
@@ -17,7 +17,12 @@ from face3d.media.listing import images_in
 from face3d.media.video_camera import video_focal_35mm
 from face3d.tracking.clip_part import ClipPart
 
-__all__ = ["check_intrinsics", "clip_camera"]
+__all__ = ["VIDEO_FOCAL_35MM", "VIDEO_FOCAL_SIGMA", "check_intrinsics", "clip_camera"]
+
+VIDEO_FOCAL_35MM, VIDEO_FOCAL_SIGMA = 36.0, 0.45
+"""35 mm-equivalent focal length of a video that says nothing of it, and its relative sigma. A video is hardly ever the
+whole picture of a phone's main camera: people who talk are filmed from further away with 50 to 85 mm, and cut out
+square or upright. Two sigma are 15 to 89 mm."""
 
 
 def check_intrinsics(
@@ -57,6 +62,9 @@ def clip_camera(
     if camera.source == "exif" and not part.is_folder:
         # Cameras crop the picture of a video, for its shape and to steady it, by an amount that they do not tell.
         return replace(camera, focal_sigma=max(camera.focal_sigma, EXIF_CROPPED_SIGMA))
+    if camera.source == "prior" and not part.is_live:
+        filmed = intrinsics_from_exif(VIDEO_FOCAL_35MM, image_size, focal_sigma=VIDEO_FOCAL_SIGMA)
+        return replace(filmed, source="prior")
     return camera
 
 

@@ -17,7 +17,7 @@ from face3d.fit import FitOptions, ForetoldIdentity, Observation, fit_landmarks
 from face3d.fit.known_identity import FORETOLD_WEIGHT
 from face3d.fit.responses import identity_fingerprint
 from face3d.head import HeadModel, load_open_head
-from face3d.identity.person import open_identity, shipped_regressor
+from face3d.identity.person import identity_of_clips, open_identity, shipped_regressor
 from face3d.media import Photo
 from tests.identity.checkpoints import synthetic_flame
 
@@ -99,3 +99,15 @@ def test_from_the_command_line(stored_mobilefacenet, astronaut_file, tmp_path):
     command = ["reconstruct", str(astronaut_file), "--identity", "regressor", "--no-texture", "--out", str(tmp_path)]
     assert main([*command, "--quiet"]) == 0
     assert "mobilefacenet" in (tmp_path / "astronaut" / "reconstruction.json").read_text()
+
+
+def test_clips_take_the_regressor_where_its_encoder_is_at_hand(monkeypatch, tmp_path):
+    model = load_open_head()
+    assets.obtain("mobilefacenet")
+    assert identity_of_clips("auto", model) == "regressor"
+    assert identity_of_clips("auto", model, "open") == "fit"
+    assert identity_of_clips("auto", synthetic_flame()) == "fit"
+    for name in ("fit", "mica", "regressor"):
+        assert identity_of_clips(name, model, "open") == name
+    monkeypatch.setenv("FACE3D_HOME", str(tmp_path))
+    assert identity_of_clips("auto", model) == "fit"
