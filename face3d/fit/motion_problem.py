@@ -95,7 +95,7 @@ class MotionProblem:
     Attributes:
         evidence: compares it with landmarks.
         prior: ties frames.
-        precision: (D,) of what each frame's unknowns are expected to be.
+        precision: (D, D) of what each frame's unknowns are expected to be.
         bounds: (E, 2) of the expression.
         turning: numbers of the free joints.
         lips: compares it with readings of the lips; None for a head that does not say where its lips are.
@@ -104,7 +104,7 @@ class MotionProblem:
 
     evidence: LandmarkEvidence
     prior: MotionPrior
-    precision: Float[ndarray, " D"]
+    precision: Float[ndarray, "D D"]
     bounds: Float[ndarray, "E 2"]
     turning: tuple[int, ...]
     gaze: GazeEvidence
@@ -164,9 +164,8 @@ class MotionProblem:
                 trust[used] = np.minimum(1.0, (SURPRISE_LIMIT / np.maximum(equations.surprise, 1e-9)) ** 2)
             weight = trust[used, None]
             deviation = self._deviation(here, seen.expression[used])
-            hessian[used + first] += weight[:, :, None] * equations.hessian
-            np.einsum("tdd->td", hessian)[used + first] += weight * self.precision
-            gradient[used + first] += weight * (equations.gradient + self.precision * deviation)
+            hessian[used + first] += weight[:, :, None] * (equations.hessian + self.precision)
+            gradient[used + first] += weight * (equations.gradient + deviation @ self.precision)
             if beside is not None:
                 told = beside(here)
                 hessian[used + first] += told.hessian

@@ -127,7 +127,7 @@ def test_eyes_that_sit_elsewhere_in_the_head_are_found(head, clip, points) -> No
     shifted = projected_irises(head, clip, np.random.default_rng(2), off=(0.002, -0.002))
     plain = MotionFitter(head, clip.identity, clip.intrinsics)
     squint = []
-    for fitter in (plain, plain.with_eyes_of(points, shifted)):
+    for fitter in (plain, plain.of_person(points, irises=shifted)):
         yaw = degrees(fitter.fit(clip.times, points, irises=shifted).eyes)[:, [0, 2]]
         squint.append(abs(np.median(yaw[:, 0] - yaw[:, 1])))
     assert squint[0] > 5
