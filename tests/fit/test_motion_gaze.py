@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from face3d.camera import Intrinsics
 from face3d.fit.motion import Motion, MotionFitter
+from face3d.fit.motion_evidence import Frames
 from face3d.fit.motion_gaze import FULL_LOOK, LIMBUS_DEPTH
 from face3d.fit.responses import response_of
 from face3d.head import HeadModel, load_flame, load_head
@@ -121,6 +122,22 @@ def test_frames_without_a_reading_are_bridged(head, clip, points, irises, motion
     found = MotionFitter(head, clip.identity, clip.intrinsics).fit(clip.times, points, irises=hidden)
     assert np.isfinite(found.eyes).all()
     assert np.abs(degrees(found.eyes) - degrees(motion.eyes))[10:13].max() < 10
+
+
+def test_lids_that_close_hide_how_high_an_iris_is(head, clip, irises) -> None:
+    gaze = MotionFitter(head, clip.identity, clip.intrinsics)._problem.gaze
+    lids = [number for number, name in enumerate(head.expression_names) if name.startswith("eyeBlink")]
+    surprise = {}
+    for way in (0, 1):
+        off = irises.copy()
+        off[..., way] += 5.0
+        for blink in (0.0, 0.6):
+            expression = clip.expression.copy()
+            expression[:, lids] = blink
+            frames = Frames(expression, clip.turns, clip.pose[:, :3, :3], clip.pose[:, :3, 3])
+            surprise[way, blink] = np.median(gaze.linearize(frames, off, expression, robust=False).surprise)
+    assert surprise[0, 0.6] > 0.5 * surprise[0, 0.0]
+    assert surprise[1, 0.6] < 0.1 * surprise[1, 0.0]
 
 
 def test_eyes_that_sit_elsewhere_in_the_head_are_found(head, clip, points) -> None:
