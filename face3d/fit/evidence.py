@@ -33,6 +33,12 @@ DEFAULT_SIGMA = 0.0015
 INDEPENDENT_LANDMARKS = 60
 """How many independent landmarks a dense set is worth when the correlation of its errors is not known."""
 
+SMALLEST_CURVE = 1e-5
+"""Of a curve; what is nearer to 0 or 1 tells no more."""
+
+_OF_CURVES = ("expression_map", "change_map", "change_covariance")
+"""What is left out of a file where it is None."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectorResponse:
@@ -53,6 +59,9 @@ class DetectorResponse:
         doubt: factor on the posterior's standard deviations: how much larger errors on renders of known heads were than
             this model of the noise says.
         fingerprint: of the identity basis that `gain` belongs to, see `face3d.fit.responses`.
+        change_map: (E, 104) from what the `curve_features` of one person change by to what the expression changes by,
+            or None as for `expression_map`.
+        change_covariance: (E, E) of what that map misses within one person.
         outline: so many of the first points lie on an outline that slides over the skin as the head turns; their bias
             is where the surface is seen, not a habit of the detector.
     """
@@ -69,6 +78,8 @@ class DetectorResponse:
     expression_sigma: Float[ndarray, " E"]
     doubt: float
     fingerprint: int
+    change_map: Float[ndarray, "E 104"] | None = None
+    change_covariance: Float[ndarray, "E E"] | None = None
     outline: int = 0
 
     def expression_prior(
@@ -97,6 +108,16 @@ class DetectorResponse:
         if share == 0:
             return self.sigma[low]
         return (1 - share) * self.sigma[low] + share * self.sigma[low + 1]
+
+
+def curve_features(curves: Float[ndarray, "*T C"]) -> Float[ndarray, "*T F"]:
+    """The detector's curves, and what its network said before it squeezed them into [0, 1] (their logit).
+
+    A curve that stays below 0.001 still follows a brow.
+    """
+    curves = np.asarray(curves, np.float64)
+    inside = np.clip(curves, SMALLEST_CURVE, 1 - SMALLEST_CURVE)
+    return np.concatenate([curves, np.log(inside / (1 - inside))], axis=-1)
 
 
 def plain_response(
@@ -156,8 +177,9 @@ def save_response(response: DetectorResponse) -> bytes:
         "doubt": np.float64(response.doubt),
         "fingerprint": np.uint32(response.fingerprint),
     }
-    if response.expression_map is not None:
-        arrays["expression_map"] = response.expression_map.astype(np.float32)
+    for name in _OF_CURVES:
+        if getattr(response, name) is not None:
+            arrays[name] = getattr(response, name).astype(np.float32)
     for name, values in (("gain", response.gain), ("modes", response.modes)):
         scale = max(float(np.abs(values).max(initial=0)), 1e-12) / 32767
         arrays[name] = np.round(values / scale).astype(np.int16)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import scipy.linalg
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
@@ -21,6 +22,7 @@ from face3d.fit.evidence import DetectorResponse
 from face3d.fit.known_expression import KnownExpression, hold_expression
 from face3d.fit.landmark_fit import EYE_SIGMA, JAW_SIGMA, held_joints, outer_eye_corners
 from face3d.fit.lip_matching import LipsSeen
+from face3d.fit.motion_curves import CurvePrior
 from face3d.fit.motion_evidence import Frames, LandmarkEvidence
 from face3d.fit.motion_gaze import GazeEvidence, irises_known
 from face3d.fit.motion_lips import LipEvidence
@@ -42,9 +44,6 @@ __all__ = ["Motion", "MotionFitter", "MotionOptions", "MotionState"]
 
 COMPONENT_UNITS = 2.0
 """Standard deviations of an expression component that count as much as a full shape."""
-
-FREE_EXPRESSION_SIGMA = 0.3
-"""Of a shape in [0, 1] of which no curve tells."""
 
 IRISES = (*GROUPS["left_iris"], *GROUPS["right_iris"])
 """MediaPipe's landmarks of them."""
@@ -119,28 +118,21 @@ class MotionFitter:
         self._on_lips = np.isin(response.indices, [*lips.get("lips_outer", ()), *lips.get("lips_inner", ())])
         bounds = model.expression_bounds
         names = tuple(model.expression_names)
-        sigma = response.expression_sigma
-        self._curves = None
-        if response.expression_map is not None and curve_names:
-            columns = np.array([list(names).index(name) for name in curve_names])
-            self._curves = np.concatenate(
-                [response.expression_map[:, columns], response.expression_map[:, -1:]], axis=1
-            )
-        elif bounds is not None:
-            sigma = np.maximum(sigma, FREE_EXPRESSION_SIGMA)
+        self._curves = CurvePrior.of(response, names, curve_names, bounded=bounds is not None)
         turn_sigma = np.array([JAW_SIGMA, EYE_SIGMA, EYE_SIGMA])[list(turning)].reshape(-1)
+        self._turn_precision = np.concatenate([turn_sigma**-2.0, np.zeros(6)])
         self._problem = MotionProblem(
             LandmarkEvidence(
                 MotionPoints.of(points.displaced(response.gain), identity), response, intrinsics, errors, turning
             ),
             MotionPrior.of(names, 1.0 if bounds is not None else COMPONENT_UNITS, turning, options.smoothness),
-            precision=np.concatenate([sigma**-2.0, turn_sigma**-2.0, np.zeros(6)]),
+            precision=scipy.linalg.block_diag(self._curves.precision, np.diag(self._turn_precision)),
             bounds=np.tile([-np.inf, np.inf], (len(names), 1))
             if bounds is None
             else bounds.cpu().numpy().astype(float),
             turning=turning,
             lips=LipEvidence.of(model, identity, intrinsics, turning, held),
-            gaze=GazeEvidence(self._surface, intrinsics, turning, names, self._curves is not None),
+            gaze=GazeEvidence(self._surface, intrinsics, turning, names, self._curves.slopes is not None),
         )
 
     @property
@@ -284,15 +276,18 @@ class MotionFitter:
             frames = settled.frames
         return settled
 
-    def with_eyes_of(
+    def of_person(
         self,
         points: Float[ndarray, "T N 3"],
-        irises: Float[ndarray, "T 2 4"],
         *,
         curves: Float[ndarray, "T C"] | None = None,
+        irises: Float[ndarray, "T 2 4"] | None = None,
         confidence: Float[ndarray, "T N"] | None = None,
     ) -> MotionFitter:
-        """The same with the person's eyes where some frames' irises say that they are; arguments are as for `fit`."""
+        """The same for what some frames from all over the clip say of the person; arguments are as for `fit`.
+
+        That is where the eyes sit, by the irises, and at which level the detector sees the person's expressions.
+        """
         count = np.arange(len(points))
         given = self._take(count.astype(np.float64), points, curves, None, count, confidence)
         poses = stiff_poses(self._surface.rest, self._intrinsics, given.pixels)
@@ -305,9 +300,14 @@ class MotionFitter:
             tolerance=1.0,
         )
         gaze, used = self._problem.gaze, given.valid
-        offset = gaze.eye_offset(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
         other = copy.copy(self)
-        other._problem = replace(self._problem, gaze=gaze.shifted(offset))
+        if irises is not None:
+            offset = gaze.eye_offset(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
+            gaze = gaze.of_person(offset, settled.frames.expression[used])
+        if curves is not None and used.any():
+            other._curves = self._curves.of_person(curves[used], settled.frames.expression[used])
+        precision = scipy.linalg.block_diag(other._curves.precision, np.diag(self._turn_precision))
+        other._problem = replace(self._problem, gaze=gaze, precision=precision)
         return other
 
     def _take(
@@ -332,16 +332,13 @@ class MotionFitter:
         usable = np.isfinite(pixels).all(axis=(1, 2)) & (np.ptp(pixels, axis=1).max(axis=1) > 2)
         usable &= (known > KNOWN).mean(axis=1) > FEWEST_LANDMARKS
         usable &= True if valid is None else np.asarray(valid, bool)
-        expression = np.zeros((count, len(self._problem.bounds)))
-        if self._curves is not None and curves is not None:
-            expression = np.asarray(curves, np.float64) @ self._curves[:, :-1].T + self._curves[:, -1]
         return Seen(
             times=times,
             shots=np.ones(count, int) if shots is None else np.asarray(shots),
             pixels=np.where(usable[:, None, None], pixels, 0.0),
             confidence=known,
             valid=usable,
-            expression=np.where(np.isfinite(expression), expression, 0.0),
+            expression=self._curves.mean(curves, count),
         )
 
     def _first_frames(

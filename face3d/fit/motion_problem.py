@@ -159,7 +159,7 @@ class MotionProblem:
     Attributes:
         evidence: compares it with landmarks.
         prior: ties frames.
-        precision: (D,) of what each frame's unknowns are expected to be.
+        precision: (D, D) of what each frame's unknowns are expected to be.
         bounds: (E, 2) of the expression.
         turning: numbers of the free joints.
         lips: compares it with readings of the lips; None for a head that does not say where its lips are.
@@ -168,7 +168,7 @@ class MotionProblem:
 
     evidence: LandmarkEvidence
     prior: MotionPrior
-    precision: Float[ndarray, " D"]
+    precision: Float[ndarray, "D D"]
     bounds: Float[ndarray, "E 2"]
     turning: tuple[int, ...]
     gaze: GazeEvidence
@@ -287,8 +287,8 @@ class MotionProblem:
             heard.curvature[asked] = hessian
         if number:
             heard.trust[asked] = np.minimum(1.0, (SURPRISE_LIMIT / np.maximum(equations.surprise, 1e-9)) ** 2)
-        np.einsum("tdd->td", hessian)[:] += self.precision
-        gradient += self.precision * self._deviation(here, heard.expression[asked])
+        hessian += self.precision
+        gradient += self._deviation(here, heard.expression[asked]) @ self.precision
         if self.lips is not None and heard.lips is not None:
             normal, pull = self.lips.linearize(here, heard.lips[asked])
             hessian += normal

@@ -20,7 +20,7 @@ from face3d.fit.motion import MotionFitter
 from face3d.head import HeadModel
 from face3d.tracking.clip_head import ClipHead
 from face3d.tracking.clip_lips import refine_lips
-from face3d.tracking.clip_motion import ClipMotion, fit_motion, with_eyes
+from face3d.tracking.clip_motion import ClipMotion, fit_motion, of_person
 from face3d.tracking.clip_skin import lay_on_pictures
 from face3d.tracking.clip_spectre import foretell_expressions
 from face3d.tracking.person_clip import PersonClip
@@ -74,7 +74,7 @@ class ExpressionNetworks:
         known = None
         if self.spectre is not None:
             known = foretell_expressions(person, self.spectre, advance=advance)
-        fitter = with_eyes(person, fitter)
+        fitter = of_person(person, fitter)
         motion = fit_motion(person, fitter, known=known, advance=advance)
         if head.colours is not None:
             skin = skin_evidence(model, head.identity, head.intrinsics, head.colours, fitter.turning)

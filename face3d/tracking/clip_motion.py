@@ -15,13 +15,13 @@ from face3d.fit.motion_pixels import FilmedFrames
 from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.stored_faces import PersonTimeline
 
-__all__ = ["ClipMotion", "fit_motion", "fit_stretch", "in_turn", "stretch_end", "with_eyes"]
+__all__ = ["ClipMotion", "fit_motion", "fit_stretch", "in_turn", "of_person", "stretch_end"]
 
 CHUNK = 256
 """Frames that are solved together, beside those after them that have a say."""
 
-EYE_FRAMES = 32
-"""Frames, evenly over the clip, by which a person's eyes are placed in the head."""
+PERSON_FRAMES = 32
+"""Frames, evenly over the clip, by which a person's eyes are placed in the head and the level of expressions told."""
 
 _STATE = "state_"
 
@@ -110,19 +110,19 @@ def stretch_end(timeline: PersonTimeline, last: int, lookahead: float) -> int:
     return max(last, int(np.searchsorted(timeline.times, timeline.times[last - 1] + lookahead, side="right")))
 
 
-def with_eyes(person: PersonClip, fitter: MotionFitter) -> MotionFitter:
-    """The fitter with the person's eyes where their irises say, by frames from all over the clip."""
+def of_person(person: PersonClip, fitter: MotionFitter) -> MotionFitter:
+    """The fitter with what frames from all over the clip say of the person; see `MotionFitter.of_person`."""
     stored, timeline = person.stored, person.timeline
     places = np.flatnonzero(timeline.valid)
-    places = places[np.linspace(0, len(places) - 1, min(EYE_FRAMES, len(places))).astype(int)]
+    places = places[np.linspace(0, len(places) - 1, min(PERSON_FRAMES, len(places))).astype(int)]
     parts = [stored.part(timeline, int(place), int(place) + 1) for place in places]
     irises = [part.irises for part in parts if part.irises is not None]
-    if len(irises) < len(parts) or not parts:
+    if not parts:
         return fitter
-    return fitter.with_eyes_of(
+    return fitter.of_person(
         np.concatenate([part.points for part in parts]),
-        np.concatenate(irises),
         curves=np.concatenate([part.curves for part in parts]) if parts[0].curves.shape[1] else None,
+        irises=np.concatenate(irises) if len(irises) == len(parts) else None,
         confidence=np.concatenate([part.confidence for part in parts]),
     )
 

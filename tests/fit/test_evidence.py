@@ -100,3 +100,16 @@ def test_the_map_follows_the_detectors_curves(head, shipped):
     mean, _ = shipped.expression_prior(head, still)
     opened, _ = shipped.expression_prior(head, {**still, "jawOpen": 0.6})
     assert opened[names.index("jawOpen")] > mean[names.index("jawOpen")] + 0.3
+
+
+@pytest.mark.parametrize("shape", ["browDownLeft", "browInnerUp", "eyeBlinkRight", "jawOpen"])
+def test_one_persons_expression_follows_the_detectors_curves(head, shipped, shape):
+    column = list(head.expression_names).index(shape)
+    own = shipped.change_map[column].reshape(2, 52)
+    assert own[0, column] > 0.3
+    assert own[0].argmax() == column
+    spread = np.sqrt(np.diag(shipped.change_covariance))
+    assert (spread >= 0.03 - 1e-6).all()
+    assert (spread < 0.3).all()
+    np.testing.assert_allclose(shipped.change_covariance, shipped.change_covariance.T, atol=1e-7)
+    assert np.linalg.eigvalsh(shipped.change_covariance).min() > 0

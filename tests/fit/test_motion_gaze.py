@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from face3d.camera import Intrinsics
 from face3d.fit.motion import Motion, MotionFitter
+from face3d.fit.motion_evidence import Frames
 from face3d.fit.motion_gaze import FULL_LOOK, LIMBUS_DEPTH
 from face3d.fit.responses import response_of
 from face3d.head import HeadModel, load_flame, load_head
@@ -123,11 +124,27 @@ def test_frames_without_a_reading_are_bridged(head, clip, points, irises, motion
     assert np.abs(degrees(found.eyes) - degrees(motion.eyes))[10:13].max() < 10
 
 
+def test_lids_that_close_hide_how_high_an_iris_is(head, clip, irises) -> None:
+    gaze = MotionFitter(head, clip.identity, clip.intrinsics)._problem.gaze
+    lids = [number for number, name in enumerate(head.expression_names) if name.startswith("eyeBlink")]
+    surprise = {}
+    for way in (0, 1):
+        off = irises.copy()
+        off[..., way] += 5.0
+        for blink in (0.0, 0.6):
+            expression = clip.expression.copy()
+            expression[:, lids] = blink
+            frames = Frames(expression, clip.turns, clip.pose[:, :3, :3], clip.pose[:, :3, 3])
+            surprise[way, blink] = np.median(gaze.linearize(frames, off, expression, robust=False).surprise)
+    assert surprise[0, 0.6] > 0.5 * surprise[0, 0.0]
+    assert surprise[1, 0.6] < 0.1 * surprise[1, 0.0]
+
+
 def test_eyes_that_sit_elsewhere_in_the_head_are_found(head, clip, points) -> None:
     shifted = projected_irises(head, clip, np.random.default_rng(2), off=(0.002, -0.002))
     plain = MotionFitter(head, clip.identity, clip.intrinsics)
     squint = []
-    for fitter in (plain, plain.with_eyes_of(points, shifted)):
+    for fitter in (plain, plain.of_person(points, irises=shifted)):
         yaw = degrees(fitter.fit(clip.times, points, irises=shifted).eyes)[:, [0, 2]]
         squint.append(abs(np.median(yaw[:, 0] - yaw[:, 1])))
     assert squint[0] > 5
