@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from face3d.fit.point_model import MOVING_JOINTS, PointModel, cross_matrix
 
-__all__ = ["MotionPoints", "PosedPoints"]
+__all__ = ["MotionPoints", "PosedPoints", "surface_slopes"]
 
 _GENERATORS = cross_matrix(np.eye(3))
 
@@ -113,3 +113,33 @@ class MotionPoints:
             mixed.reshape(count, len(self.carried), 3, size),
             (self.mixing @ turned).reshape(count, len(self.carried), 3, -1),
         )
+
+
+def surface_slopes(
+    points: MotionPoints,
+    posed: PosedPoints,
+    which: Int[ndarray, "T R"],
+    direction: Float[ndarray, "T R 3"],
+    turn_columns: Int[ndarray, " C"],
+) -> Float[ndarray, "T R D"]:
+    """How places of some points along some directions follow the expression and then the turns of free joints.
+
+    Args:
+        points: of the head.
+        posed: they in T frames, with slopes.
+        which: R of them in each frame.
+        direction: head frame.
+        turn_columns: columns of `PosedPoints.by_turns` that are free.
+    """
+    by_expression = np.einsum("trx,trxe->tre", direction, points.basis[which], optimize=True)
+    by_turns = np.zeros((*which.shape, len(turn_columns)))
+    if posed.by_expression is not None and posed.by_turns is not None and len(points.carried):
+        place = np.full(len(points.basis), -1)
+        place[points.carried] = np.arange(len(points.carried))
+        carried, frame = place[which], np.arange(len(which))[:, None]
+        moved = carried >= 0
+        own = np.einsum("trx,trxe->tre", direction, posed.by_expression[frame, carried], optimize=True)
+        by_expression = np.where(moved[..., None], own, by_expression)
+        turned = posed.by_turns[frame, carried][..., turn_columns]
+        by_turns = np.einsum("trx,trxk->trk", direction, turned, optimize=True) * moved[..., None]
+    return np.concatenate([by_expression, by_turns], axis=2)

@@ -29,6 +29,9 @@ SURPRISE_LIMIT = 9.0
 WEAKEST = 1e-6
 """Share of a frame's own say that an unknown has of which nothing at all is known, to keep its place."""
 
+CONTACT_STEPS = 2
+"""Gauss-Newton steps that are kept for lower lips that are at the teeth."""
+
 INNER_TOLERANCE = 0.1
 """Largest standardised change that ends the inner steps."""
 
@@ -151,7 +154,15 @@ class MotionProblem:
         lips = None if self.lips is None or seen.lips is None else seen.lips[used]
         read = None if self.lips is None or lips is None else self.lips.usable(frames[used + first], lips)
         weights = self.evidence.weights(seen.confidence[used], read)
+        at_teeth: Bool[ndarray, " T"] | None = None
+        settled = False
         for number in range(iterations):
+            looking = settled or number >= iterations - CONTACT_STEPS
+            if self.lips is not None and lips is not None and at_teeth is None and looking:
+                # Told once, of what all other evidence makes of the frames.
+                at_teeth = self.lips.at_teeth(frames[used + first], lips, seen.times[used], seen.shots[used])
+                if settled and not at_teeth.any():
+                    break
             hessian, gradient = np.zeros((len(times), size, size)), np.zeros((len(times), size))
             np.einsum("tdd->td", hessian)[:] = WEAKEST / self.prior.rate**2
             if before is not None:
@@ -172,7 +183,7 @@ class MotionProblem:
                 hessian[used + first] += told.hessian
                 gradient[used + first] += told.gradient
             if self.lips is not None and lips is not None:
-                normal, pull = self.lips.linearize(here, lips)
+                normal, pull = self.lips.linearize(here, lips, at_teeth)
                 hessian[used + first] += weight[:, :, None] * normal
                 gradient[used + first] += weight * pull
             if seen.irises is not None:
@@ -181,7 +192,8 @@ class MotionProblem:
                 gradient[used + first] += weight * looks.gradient
             step, information, slope = self._step(frames, hessian, gradient, seconds, joined, still, first + keep - 1)
             frames = self._moved(frames, step)
-            if np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance:
+            settled = bool(np.abs(step * np.sqrt(np.einsum("tdd->td", hessian))).max() < tolerance)
+            if settled and (at_teeth is not None or lips is None):
                 break
         last = first + keep - 1
         end = ChainEnd(float(times[last]), int(shots[last]), frames[last : last + 1], information, slope)
