@@ -25,6 +25,7 @@ lips       median distance of the lips' vertices from the truth in them, mm, eac
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -143,9 +144,11 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     model = load_head()
     found: dict[tuple[str, str], list[np.ndarray]] = {}
-    names_of, film, judge = NAMES, drawn, measure
-    if arguments.labiodentals:
-        names_of, film, judge = OF_TEETH, labiodental_clip, measure_labiodentals
+    names_of: tuple[str, ...] = OF_TEETH if arguments.labiodentals else NAMES
+    film: Callable[[HeadModel, Path, int], tuple[Path, TalkingClip]] = (
+        labiodental_clip if arguments.labiodentals else drawn
+    )
+    judge = measure_labiodentals if arguments.labiodentals else measure
     print(f"{'clip':>5} {'head':>6} {'lips from':>10}  " + " ".join(f"{name:>9}" for name in names_of))
     for seed in range(arguments.first, arguments.first + arguments.clips):
         path, clip = film(model, arguments.folder, seed)
