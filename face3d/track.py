@@ -306,6 +306,7 @@ def _fit_person(
         camera_from_head=motion.camera_from_head,
         valid=motion.valid,
         lips_closed=motion.lips_closed,
+        labiodental=motion.labiodental,
         quality=motion.quality,
         residual=motion.residual,
         shots=person.shots,

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from face3d.assets import AssetUse
 from face3d.camera import Intrinsics
 from face3d.export.gltf_animation import HeadMotion
-from face3d.export.track_npz import LIPS_CLOSED, TRACK_ARRAYS
+from face3d.export.track_npz import LABIODENTAL, LIPS_CLOSED, TRACK_ARRAYS
 from face3d.expression.arkit import arkit_curves
 from face3d.fit import Scale
 from face3d.head import HeadGeometry, HeadModel
@@ -58,6 +58,8 @@ class Track:
         warnings: what a person should know before relying on this.
         folder: where the files lie, None when they were not written.
         lips_closed: (T,) whether the head's lips touch; None for a track that does not say.
+        labiodental: (T,) whether its lower lip is at the upper teeth and the upper lip clear of it, as for f and v;
+            None for a track that does not say.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Track:
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
     lips_closed: Bool[np.ndarray, " T"] | None = None
+    labiodental: Bool[np.ndarray, " T"] | None = None
 
     def neutral(self) -> HeadGeometry:
         """The person at rest: identity only, head frame, batch of one."""
@@ -140,8 +143,9 @@ class Track:
     def arrays(self) -> dict[str, np.ndarray]:
         """What track.npz holds, by the names of `face3d.export.track_npz.TRACK_ARRAYS`."""
         named = {name: getattr(self, name) for name in TRACK_ARRAYS if hasattr(self, name)}
-        if self.lips_closed is not None:
-            named[LIPS_CLOSED] = self.lips_closed
+        for name, told in ((LIPS_CLOSED, self.lips_closed), (LABIODENTAL, self.labiodental)):
+            if told is not None:
+                named[name] = told
         return {
             **named,
             "K": self.intrinsics.matrix,

@@ -95,7 +95,7 @@ def test_the_head_follows_the_face(whole):
 
 def test_the_files_say_what_the_object_says(whole):
     arrays = arrays_of(whole.folder)
-    for name in ("identity", "expression", "camera_from_head", "valid", "lips_closed"):
+    for name in ("identity", "expression", "camera_from_head", "valid", "lips_closed", "labiodental"):
         np.testing.assert_array_equal(arrays[name], getattr(whole, name))
     record = json.loads((whole.folder / "track.json").read_text())
     assert record["source"] == whole.source

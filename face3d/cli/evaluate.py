@@ -226,8 +226,9 @@ class EvaluateMesh:
 class EvaluateLips:
     """How well lips move in tracks: against landmarks or true heads, and by what a lip-reading network reads off them.
 
-    Opening, width and protrusion of the lips over time (correlation, rms), precision and recall of closures, distance
-    of the lips' vertices; error rates of characters, words and visemes of texts that your network read. Per clip and
+    Opening, width and protrusion of the lips over time (correlation, rms), precision and recall of closures, as tracks
+    tell them and by their opening alone, and of lower lips at the teeth (f, v) where both sides tell them, distance of
+    the lips' vertices; error rates of characters, words and visemes of texts that your network read. Per clip and
     overall with 95 % intervals over clips. With --out writes lips.json and a table per part.
     """
 

@@ -13,12 +13,16 @@ from jaxtyping import Bool, Float, Int
 from face3d.camera import project
 from face3d.errors import ArgumentError, InputError
 from face3d.evaluate.lips import interocular, lip_series
+from face3d.export.track_npz import LABIODENTAL, LIPS_CLOSED
 from face3d.head import HeadModel
 from face3d.landmarks.topologies import convert_points
 
 __all__ = ["LandmarkClip", "LipClip", "clips_in", "read_landmark_clips", "read_lip_clip"]
 
 POINTS = "ibug_68_fixed"
+_CLOSED = ("closed", LIPS_CLOSED)
+"""Names under which files say when lips are closed: those of others, and tracks."""
+
 _MOVING = ("expression", "jaw", "neck", "eyes")
 CHUNK = 200
 """Frames whose whole heads are in memory at a time."""
@@ -38,6 +42,7 @@ class LipClip:
         rest: opening of the lips of the head at rest, over the distance of its eyes' outer corners.
         pixels: (T, 68, 2) the points in the image; None where the file says nothing of a camera.
         closed: (T,) whether the lips are closed, where the file says so itself.
+        labiodental: (T,) whether the lower lip is at the upper teeth, where the file says so itself.
     """
 
     frames: Int[np.ndarray, " T"]
@@ -46,6 +51,7 @@ class LipClip:
     rest: float
     pixels: Float[np.ndarray, "T 68 2"] | None
     closed: Bool[np.ndarray, " T"] | None
+    labiodental: Bool[np.ndarray, " T"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +84,8 @@ def read_lip_clip(path: Path, head: HeadModel) -> LipClip:
 
     Args:
         path: an npz with `expression` (T, E) and any of identity, jaw, neck, eyes, camera_from_head, K, frames, valid
-            and `closed` (T,); or with `vertices` (T, V, 3) in the head frame, metres. Frames that are not valid are
-            left out.
+            and, of what the lips do, `lips_closed` (or `closed`) and `labiodental` (T,); or with `vertices` (T, V, 3)
+            in the head frame, metres. Frames that are not valid are left out.
         head: of that track.
 
     Raises:
@@ -99,14 +105,15 @@ def read_lip_clip(path: Path, head: HeadModel) -> LipClip:
         pixels = _pixels(points, arrays)
         valid = arrays.get("valid", np.ones(count, dtype=bool)).astype(bool)
         frames = arrays.get("frames", np.arange(count))
-        closed = arrays["closed"].astype(bool)[valid] if "closed" in arrays else None
+        told = {name: arrays[name].astype(bool)[valid] for name in (*_CLOSED, LABIODENTAL) if name in arrays}
         return LipClip(
             frames=frames[valid],
             points=points[valid],
             lips=lips[valid],
             rest=float(lip_series(rest).aperture[0] / interocular(rest)[0]),
             pixels=None if pixels is None else pixels[valid],
-            closed=closed,
+            closed=next((told[name] for name in _CLOSED if name in told), None),
+            labiodental=told.get(LABIODENTAL),
         )
     except (ArgumentError, RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0][:160]

@@ -43,7 +43,9 @@ class LipComparison:
         aperture, width: of the lips; against landmarks over the distance of the eyes' outer corners, against true
             heads in metres.
         protrusion: likewise; None where the reference has no depth.
-        closures: of the lips.
+        closures: of the lips, as the track itself tells them; by its opening where it does not.
+        opening_closures: the same by the track's opening alone, whatever it tells.
+        labiodentals: frames in which the lower lip is at the upper teeth; None unless both sides tell them.
         vertex_error: mean distance of the lips' vertices in metres; None without a true head.
         worst_vertex_error: mean over frames of the largest distance.
     """
@@ -53,6 +55,8 @@ class LipComparison:
     width: Agreement
     protrusion: Agreement | None
     closures: Closures
+    opening_closures: Closures
+    labiodentals: Closures | None = None
     vertex_error: float | None = None
     worst_vertex_error: float | None = None
 
@@ -67,6 +71,11 @@ class LipComparison:
         numbers["vertex_error"] = nothing if self.vertex_error is None else self.vertex_error
         numbers["worst_vertex_error"] = nothing if self.worst_vertex_error is None else self.worst_vertex_error
         return numbers
+
+    def counts(self) -> dict[str, Closures]:
+        """What is counted by frames, by name."""
+        counted = {"closure": self.closures, "opening_closure": self.opening_closures}
+        return counted if self.labiodentals is None else counted | {"labiodental": self.labiodentals}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +163,18 @@ def against_truth(clip: LipClip, truth: LipClip, *, closed: float = CLOSED, tole
     )
     assert series.protrusion is not None, "points in space"
     assert true_series.protrusion is not None, "points in space"
-    shut = _closed(truth, closed) if truth.closed is None else truth.closed
+    shut = _told_closed(truth, closed)[true_rows]
+    labiodentals = None
+    if clip.labiodental is not None and truth.labiodental is not None:
+        labiodentals = closures(clip.labiodental[rows], truth.labiodental[true_rows], tolerance=tolerance)
     return LipComparison(
         frames=len(rows),
         aperture=agreement(series.aperture, true_series.aperture),
         width=agreement(series.width, true_series.width),
         protrusion=agreement(series.protrusion, true_series.protrusion),
-        closures=closures(_closed(clip, closed)[rows], shut[true_rows], tolerance=tolerance),
+        closures=closures(_told_closed(clip, closed)[rows], shut, tolerance=tolerance),
+        opening_closures=closures(_closed(clip, closed)[rows], shut, tolerance=tolerance),
+        labiodentals=labiodentals,
         vertex_error=float(vertex.mean()),
         worst_vertex_error=float(worst.mean()),
     )
@@ -197,14 +211,14 @@ def against_landmarks(
             deep.protrusion / interocular(clip.points[rows]), seen_deep.protrusion / interocular(seen)
         )
     opening = seen_series.aperture / length
+    shut = opening - np.percentile(opening, REST_SHARE) < closed
     return LipComparison(
         frames=len(rows),
         aperture=agreement(series.aperture / length, opening),
         width=agreement(series.width / length, seen_series.width / length),
         protrusion=protrusion,
-        closures=closures(
-            _closed(clip, closed)[rows], opening - np.percentile(opening, REST_SHARE) < closed, tolerance=tolerance
-        ),
+        closures=closures(_told_closed(clip, closed)[rows], shut, tolerance=tolerance),
+        opening_closures=closures(_closed(clip, closed)[rows], shut, tolerance=tolerance),
     )
 
 
@@ -218,12 +232,18 @@ def overall(comparisons: Mapping[str, LipComparison]) -> dict[str, Interval]:
         values = np.array([row[name] for row in rows])
         if np.isfinite(values).any():
             found[name] = bootstrap_mean(values[np.isfinite(values)])
-    counts = [comparison.closures for comparison in comparisons.values()]
-    for name, part, whole in (("closure_precision", "met", "predicted"), ("closure_recall", "found", "true")):
-        parts, wholes = (np.array([getattr(count, key) for count in counts], dtype=float) for key in (part, whole))
-        if wholes.any():
-            found[name] = bootstrap_ratio(parts[wholes > 0], wholes[wholes > 0])
+    for kind in ("closure", "opening_closure", "labiodental"):
+        counts = [count for comparison in comparisons.values() if (count := comparison.counts().get(kind)) is not None]
+        for rate, part, whole in (("precision", "met", "predicted"), ("recall", "found", "true")):
+            parts, wholes = (np.array([getattr(count, key) for count in counts], dtype=float) for key in (part, whole))
+            if wholes.any():
+                found[f"{kind}_{rate}"] = bootstrap_ratio(parts[wholes > 0], wholes[wholes > 0])
     return found
+
+
+def _told_closed(clip: LipClip, limit: float) -> Bool[np.ndarray, " T"]:
+    """As the clip itself tells it, else by its opening."""
+    return _closed(clip, limit) if clip.closed is None else clip.closed
 
 
 def _closed(clip: LipClip, limit: float) -> Bool[np.ndarray, " T"]:

@@ -68,12 +68,13 @@ def write_lip_results(document: Mapping[str, Any], out: Path) -> None:
 
 
 def _clip(comparison: LipComparison) -> dict[str, Any]:
-    shut = comparison.closures
-    numbers = comparison.numbers() | {"closure_precision": shut.precision, "closure_recall": shut.recall}
+    numbers = comparison.numbers()
+    for kind, count in comparison.counts().items():
+        numbers |= {f"{kind}_precision": count.precision, f"{kind}_recall": count.recall}
     return {
         "frames": comparison.frames,
         **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
-        "closures": asdict(shut),
+        **{f"{kind}s": asdict(count) for kind, count in comparison.counts().items()},
     }
 
 

@@ -367,6 +367,8 @@ class MotionFitter:
         pose[:, :3, :3], pose[:, :3, 3] = frames.rotation, frames.translation
         vectors = Rotation.from_matrix(frames.turns.reshape(-1, 3, 3)).as_rotvec().reshape(keep, 3, 3)
         before = None if start is None else (start.time, start.shot)
+        lips = None if self._problem.lips is None else self._problem.lips.contacts
+        nowhere = np.zeros(keep, bool)
         residual = reprojection(
             self._surface, self._corners, self._intrinsics, frames, given.pixels[:keep], given.confidence[:keep]
         )
@@ -379,7 +381,8 @@ class MotionFitter:
             residual=np.where(valid, residual, np.nan),
             quality=frame_quality(given, settled.trust, residual, before)[:keep],
             valid=valid,
-            lips_closed=np.zeros(keep, bool) if self._problem.lips is None else self._problem.lips.closed(frames),
+            lips_closed=nowhere if lips is None else lips.closed(frames),
+            labiodental=nowhere if lips is None else lips.labiodental(frames),
             state=MotionState.of(settled.end),
         )
 

@@ -7,20 +7,16 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from face3d.camera import Intrinsics
+from face3d.fit.lip_contacts import LipContacts
 from face3d.fit.lip_matching import LipsSeen, lip_misses, match_lips
 from face3d.fit.lip_surface import LipSurface, lip_surface
 from face3d.fit.motion_evidence import Frames
 from face3d.fit.motion_points import MotionPoints, surface_slopes
+from face3d.fit.motion_teeth import TeethEvidence
 from face3d.fit.point_model import PointModel, cross_matrix
 from face3d.head import HeadModel
 
-__all__ = ["CLOSED_LIPS", "LipEvidence"]
-
-CLOSED_LIPS = 0.001
-"""Metres, mean height of the gap along the lips' middle, below which they are closed."""
-
-_MIDDLE = slice(2, 7)
-"""Of the profiles, those of the middle half of the mouth."""
+__all__ = ["LipEvidence"]
 
 
 class LipEvidence:
@@ -31,12 +27,19 @@ class LipEvidence:
         points: the head at the points of `surface`.
         intrinsics: of the clip.
         turning: numbers of the joints of `MOVING_JOINTS` that turn.
+        teeth: what the lower lip may rest on; None for a head of whose mouth nothing is known.
     """
 
     def __init__(
-        self, surface: LipSurface, points: MotionPoints, intrinsics: Intrinsics, turning: tuple[int, ...]
+        self,
+        surface: LipSurface,
+        points: MotionPoints,
+        intrinsics: Intrinsics,
+        turning: tuple[int, ...],
+        teeth: TeethEvidence | None,
     ) -> None:
-        self._surface, self._points = surface, points
+        self.contacts = LipContacts(surface, points, teeth)
+        self._surface, self._points, self._teeth = surface, points, teeth
         self._focal = np.diag(intrinsics.matrix)[:2].copy()
         self._centre = intrinsics.matrix[:2, 2].copy()
         self._turn_columns = np.array([3 * joint + axis for joint in turning for axis in range(3)], int)
@@ -56,10 +59,13 @@ class LipEvidence:
         points = PointModel.of(
             model, surface.triangles, surface.barycentric, held=held, identity_components=len(identity)
         )
-        return LipEvidence(surface, MotionPoints.of(points, identity), intrinsics, turning)
+        teeth = TeethEvidence.of(model, identity, turning, held)
+        return LipEvidence(surface, MotionPoints.of(points, identity), intrinsics, turning, teeth)
 
-    def linearize(self, frames: Frames, seen: LipsSeen) -> tuple[Float[ndarray, "T D D"], Float[ndarray, "T D"]]:
-        """Hessian and gradient of every frame, with robust weights."""
+    def linearize(
+        self, frames: Frames, seen: LipsSeen, at_teeth: Bool[ndarray, " T"] | None = None
+    ) -> tuple[Float[ndarray, "T D D"], Float[ndarray, "T D"]]:
+        """Hessian and gradient of every frame, with robust weights; `at_teeth` as the method tells it, None nowhere."""
         posed = self._points.evaluate(frames.expression, frames.turns)
         arms = posed.points @ frames.rotation.transpose(0, 2, 1)
         camera = arms + frames.translation[:, None]
@@ -77,18 +83,23 @@ class LipEvidence:
             return np.concatenate([by_face, by_rotation, by_camera], axis=2)
 
         matched = match_lips(self._surface, off + self._centre, seen.mouth)
-        misses = lip_misses(matched, seen, frames.translation[:, 2] / self._focal[0], slopes)
+        metres_per_pixel = frames.translation[:, 2] / self._focal[0]
+        misses = lip_misses(matched, seen, metres_per_pixel, slopes)
         across = misses.jacobian.transpose(0, 2, 1)
-        return across @ misses.jacobian, (across @ misses.residual[..., None])[..., 0]
+        hessian, gradient = across @ misses.jacobian, (across @ misses.residual[..., None])[..., 0]
+        if self._teeth is not None and at_teeth is not None and at_teeth.any():
+            by_teeth = self._teeth.linearize(frames, at_teeth)
+            hessian, gradient = hessian + by_teeth[0], gradient + by_teeth[1]
+        return hessian, gradient
+
+    def at_teeth(
+        self, frames: Frames, seen: LipsSeen, times: Float[ndarray, " T"], shots: Int[ndarray, " T"]
+    ) -> Bool[ndarray, " T"]:
+        """In which frames, fitted so far, the lower lip is to be laid on the teeth; arguments as of `reached`."""
+        if self._teeth is None:
+            return np.zeros(len(frames.expression), bool)
+        return self.usable(frames, seen) & self._teeth.reached(frames, self.contacts.gap(frames), times, shots)
 
     def usable(self, frames: Frames, seen: LipsSeen) -> Bool[ndarray, " T"]:
         """In which frames the mouth was read well enough that its landmarks need not be heard."""
         return seen.usable(frames.translation[:, 2] / self._focal[0])
-
-    def closed(self, frames: Frames) -> Bool[ndarray, " T"]:
-        """Whether the head's lips touch."""
-        height = self._points.evaluate(frames.expression, frames.turns, slopes=False).points[..., 1]
-        above = np.stack([height[:, profile].min(axis=1) for profile in self._surface.upper[_MIDDLE]], axis=1)
-        below = np.stack([height[:, profile].max(axis=1) for profile in self._surface.lower[_MIDDLE]], axis=1)
-        closed: Bool[ndarray, " T"] = (above - below).mean(axis=1) < CLOSED_LIPS
-        return closed

@@ -31,6 +31,9 @@ SURPRISE_LIMIT = 9.0
 WEAKEST = 1e-6
 """Share of a frame's own say that an unknown has of which nothing at all is known, to keep its place."""
 
+CONTACT_STEPS = 2
+"""Gauss-Newton steps that are kept for lower lips that are at the teeth."""
+
 INNER_TOLERANCE = 0.1
 """Largest standardised change that ends the inner steps."""
 
@@ -116,6 +119,7 @@ class _Heard:
         pixels, weights: of the landmarks; curvature: (U, D, D) gets their Hessians.
         expression: (U, E) mean of its prior.
         lips, irises: as read, or None.
+        at_teeth: (U,) gets in which frames the lower lip is laid on the teeth.
         trust: (U,) gets the weight that each frame's evidence keeps.
     """
 
@@ -126,6 +130,7 @@ class _Heard:
     expression: Float[ndarray, "U E"]
     lips: LipsSeen | None
     irises: Float[ndarray, "U 2 4"] | None
+    at_teeth: Bool[ndarray, " U"]
     trust: Float[ndarray, " U"]
 
 
@@ -210,9 +215,17 @@ class MotionProblem:
         held = np.zeros((len(times), self.evidence.size), bool)
         still = held[0] if seen.held is None else seen.held
         moves = np.full(len(times), np.inf)
+        looked, settled = self.lips is None or heard.lips is None, False
         for number in range(iterations):
             stale = costs.moved()[heard.frames] > STALE * tolerance
             stale |= number < COARSE or beside is not None
+            if not looked and (settled or number >= iterations - CONTACT_STEPS):
+                # Told once, of what all other evidence makes of the frames.
+                looked = True
+                heard.at_teeth[:] = self._at_teeth(heard, frames, times, shots)
+                if settled and not heard.at_teeth.any():
+                    break
+                stale |= heard.at_teeth
             self._ask(heard, np.flatnonzero(stale), frames, number, costs, beside)
             self._rest(costs, heard, before, frames)
             moves[heard.frames[stale]] = np.inf
@@ -220,7 +233,8 @@ class MotionProblem:
             frames = self._moved(frames, step)
             costs.since[:] += step
             moves = np.abs(step * costs.scale).max(axis=1)
-            if moves.max() < tolerance:
+            settled = bool(moves.max() < tolerance)
+            if settled and looked:
                 break
         self._rest(costs, heard, before, frames)
         trust = np.zeros(len(seen.times))
@@ -249,6 +263,7 @@ class MotionProblem:
                 expression=seen.expression[used],
                 lips=lips,
                 irises=irises,
+                at_teeth=np.zeros(len(used), bool),
                 trust=np.ones(len(used)),
             ),
             frames,
@@ -290,7 +305,7 @@ class MotionProblem:
         hessian += self.precision
         gradient += self._deviation(here, heard.expression[asked]) @ self.precision
         if self.lips is not None and heard.lips is not None:
-            normal, pull = self.lips.linearize(here, heard.lips[asked])
+            normal, pull = self.lips.linearize(here, heard.lips[asked], heard.at_teeth[asked])
             hessian += normal
             gradient += pull
         if heard.irises is not None:
@@ -301,6 +316,15 @@ class MotionProblem:
         hessian *= weight[:, :, None]
         gradient *= weight
         return hessian, gradient
+
+    def _at_teeth(
+        self, heard: _Heard, frames: Frames, times: Float[ndarray, " T"], shots: Int[ndarray, " T"]
+    ) -> Bool[ndarray, " U"]:
+        """In which frames, fitted so far, the lower lip is to be laid on the teeth."""
+        if self.lips is None or heard.lips is None:
+            return np.zeros_like(heard.at_teeth)
+        where = heard.frames
+        return self.lips.at_teeth(frames[where], heard.lips, times[where], shots[where])
 
     def _rest(self, costs: FrameCosts, heard: _Heard, before: ChainEnd | None, frames: Frames) -> None:
         """The frames that nothing is heard of: they keep their place wherever that is, but for the one `before`."""

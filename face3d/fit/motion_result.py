@@ -68,6 +68,8 @@ class Motion:
             the frames around, and with the distance from the nearest valid frame.
         valid: (T,) whether the frame has landmarks of its own.
         lips_closed: (T,) whether the lips touch; never for a model that does not say where its lips are.
+        labiodental: (T,) whether the lower lip is at the upper teeth while the upper lip is clear of it, as for f and
+            v; never for a model that does not say where lips and the mouth's inside are.
         state: to go on after the last of these frames.
     """
 
@@ -80,4 +82,5 @@ class Motion:
     quality: Float[ndarray, " T"]
     valid: Bool[ndarray, " T"]
     lips_closed: Bool[ndarray, " T"]
+    labiodental: Bool[ndarray, " T"]
     state: MotionState

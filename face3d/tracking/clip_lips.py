@@ -14,6 +14,7 @@ from face3d.camera import Intrinsics
 from face3d.expression.chunks import Chunk
 from face3d.expression.coarse_encoder import CROP_SIZE
 from face3d.expression.mouth_crops import MOUTH_INPUT, MOUTH_WINDOW, mouth_crops, mouth_windows
+from face3d.fit.lip_contacts import lip_contacts
 from face3d.fit.visual_lips import MouthClip, VisualLips
 from face3d.head import HeadModel
 from face3d.landmarks.crops_published import Crop, Square, square_crop
@@ -111,6 +112,9 @@ def refine_lips(
 
     chunks = chunks_of(runs, chunk, CONTEXT)
     by_chunks(person, "lips", chunks, _KEPT, see=see, make=make, take=take, advance=advance)
+    touching = lip_contacts(model, identity, result.expression, result.jaw)
+    if touching is not None:
+        result = replace(result, lips_closed=touching[0], labiodental=touching[1])
     return result, losses
 
 

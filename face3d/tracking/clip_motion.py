@@ -39,6 +39,7 @@ class ClipMotion:
     quality: Float[np.ndarray, " T"]
     valid: Bool[np.ndarray, " T"]
     lips_closed: Bool[np.ndarray, " T"]
+    labiodental: Bool[np.ndarray, " T"]
 
 
 def fit_motion(

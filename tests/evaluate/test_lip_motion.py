@@ -61,6 +61,38 @@ def test_a_track_that_says_itself_when_lips_are_closed_is_believed(tmp_path, hea
     assert against_truth(clip_of(tmp_path, head, arrays), truth).closures.true == (closed & arrays["valid"]).sum()
 
 
+def test_closures_that_a_track_tells_count_beside_those_of_its_opening(tmp_path, head):
+    arrays = talk(head)
+    shut = np.zeros(len(arrays["valid"]), bool)
+    shut[np.flatnonzero(arrays["valid"])[::10]] = True
+    truth = clip_of(tmp_path, head, arrays, "truth")
+    told = against_truth(clip_of(tmp_path, head, arrays | {"lips_closed": shut}), truth)
+    assert told.closures.predicted == shut.sum()
+    assert told.closures.recall < 1
+    assert told.opening_closures.recall == told.opening_closures.precision == 1
+    assert told.labiodentals is None
+    person = LandmarkClip(arrays["frames"], landmarks_of(head, arrays))
+    seen = against_landmarks(clip_of(tmp_path, head, arrays | {"lips_closed": shut}), [person])
+    assert seen.closures.predicted == shut.sum()
+    assert seen.opening_closures.recall == 1
+
+
+def test_labiodentals_are_counted_where_both_sides_tell_them(tmp_path, head):
+    arrays = talk(head)
+    spoken = np.zeros(len(arrays["valid"]), bool)
+    spoken[[10, 11, 30, 31]] = True
+    late, false = np.roll(spoken, 1), spoken.copy()
+    false[45:47] = True
+    truth = clip_of(tmp_path, head, arrays | {"labiodental": spoken}, "truth")
+    found = against_truth(clip_of(tmp_path, head, arrays | {"labiodental": late}), truth).labiodentals
+    assert found.precision == found.recall == 1
+    comparison = against_truth(clip_of(tmp_path, head, arrays | {"labiodental": false}), truth)
+    assert comparison.labiodentals.precision == pytest.approx(4 / 6)
+    assert overall({"one": comparison})["labiodental_precision"].value == pytest.approx(4 / 6)
+    exact = against_truth(clip_of(tmp_path, head, arrays | {"labiodental": late}), truth, tolerance=0).labiodentals
+    assert exact.recall == 0.5
+
+
 def test_of_several_people_the_nearest_counts(tmp_path, head):
     arrays = talk(head)
     clip = clip_of(tmp_path, head, arrays)

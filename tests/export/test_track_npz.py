@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from face3d.errors import InputError, OutputError
-from face3d.export.track_npz import LIPS_CLOSED, TRACK_ARRAYS, read_track_npz, write_track_npz
+from face3d.export.track_npz import LABIODENTAL, LIPS_CLOSED, TRACK_ARRAYS, read_track_npz, write_track_npz
 from tests.talking import talking_track
 
 
@@ -34,6 +34,16 @@ def test_closed_lips_are_there_where_they_are_known(tmp_path):
     read = read_track_npz(tmp_path / "track.npz")
     assert set(read) == {*TRACK_ARRAYS, LIPS_CLOSED}
     np.testing.assert_array_equal(read[LIPS_CLOSED], closed)
+
+
+def test_lips_at_the_teeth_are_there_where_they_are_known(tmp_path):
+    said = np.arange(12) % 4 == 1
+    track = replace(talking_track(12), lips_closed=~said, labiodental=said)
+    write_track_npz(tmp_path / "track.npz", track.arrays(), track.model.expression_names)
+    read = read_track_npz(tmp_path / "track.npz")
+    assert set(read) == {*TRACK_ARRAYS, LIPS_CLOSED, LABIODENTAL}
+    np.testing.assert_array_equal(read[LABIODENTAL], said)
+    assert read[LABIODENTAL].dtype == bool
 
 
 def test_other_files_and_folders_are_refused(tmp_path):

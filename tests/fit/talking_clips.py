@@ -12,8 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from face3d.camera import Intrinsics
 from face3d.fit.evidence import DetectorResponse
+from face3d.fit.incisors import Incisors, toothed_lip
 from face3d.fit.landmark_fit import held_joints
 from face3d.fit.landmark_problem import view_angles
+from face3d.fit.lip_surface import lip_surface
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.point_model import PointModel
 from face3d.head import HeadModel
@@ -185,3 +187,62 @@ def with_pulse(clip: TalkingClip, model: HeadModel, first: int, length: int, val
     for name, value in values.items():
         expression[first : first + length, list(model.expression_names).index(name)] = value
     return replace(clip, expression=expression)
+
+
+LABIODENTAL_EVERY = 24
+"""Frames from one f or v to the next."""
+
+SPOKEN = np.array([0.3, 0.8, 1.0, 1.0, 1.0, 0.8, 0.3])
+"""How far the lips are on the way to a sound in the frames in which it is spoken."""
+
+
+def with_labiodentals(clip: TalkingClip, model: HeadModel, seed: int) -> TalkingClip:
+    """The clip with an f or v every second, and between them teeth that are shown and lips that are pressed.
+
+    The lower lip of each head rolls in until it rests on its incisors; what else the mouth does is drawn by the seed.
+    """
+    rng = np.random.default_rng([seed, 3])
+    expression = clip.expression.copy()
+    for number, first in enumerate(range(8, len(expression) - len(SPOKEN), LABIODENTAL_EVERY // 2)):
+        values = {"mouthUpperUp": rng.uniform(0.2, 0.5), "jawOpen": rng.uniform(0.03, 0.1)}
+        if number % 2 == 0:
+            values["mouthRollLower"] = _roll_onto_teeth(model, clip.identity, values)
+        elif number % 4 == 1:
+            values |= {"mouthStretch": rng.uniform(0, 0.3), "mouthLowerDown": rng.uniform(0, 0.2)}
+        else:
+            values = {"mouthRollLower": rng.uniform(0.3, 0.6), "mouthRollUpper": rng.uniform(0.2, 0.5)}
+        sound = _shapes(model, values)
+        part = slice(first, first + len(SPOKEN))
+        mouth = np.array([name.startswith(("mouth", "jaw")) for name in model.expression_names])
+        blended = expression[part] + SPOKEN[:, None] * (sound - expression[part])
+        expression[part] = np.where(mouth, blended, expression[part])
+    return replace(clip, expression=expression)
+
+
+def _roll_onto_teeth(model: HeadModel, identity: np.ndarray, others: dict[str, float]) -> float:
+    """How far the lower lip rolls in until it rests on the incisors."""
+    rolls = np.linspace(0, 1, 41)
+    poses = np.stack([_shapes(model, others | {"mouthRollLower": roll}) for roll in rolls])
+    return float(rolls[np.abs(teeth_distance(model, identity, poses)).argmin()])
+
+
+def _shapes(model: HeadModel, values: dict[str, float]) -> np.ndarray:
+    """(E,) of shapes by name, those of two sides by what they have in common."""
+    return np.array(
+        [values.get(name.removesuffix("Left").removesuffix("Right"), 0.0) for name in model.expression_names]
+    )
+
+
+def teeth_distance(model: HeadModel, identity: np.ndarray, expression: np.ndarray) -> np.ndarray:
+    """(T,) metres between the lower lip and the incisors."""
+    lip, surface = toothed_lip(model), lip_surface(model)
+    assert lip is not None
+    assert surface is not None
+    faces, upper = model.triangles.numpy(), surface.upper[len(surface.upper) // 2]
+    posed = vertices(
+        model, identity, np.vstack([np.zeros(expression.shape[1]), expression]), np.zeros((len(expression) + 1, 6))
+    )
+    points = np.einsum("nk,tnkx->tnx", lip.barycentric, posed[:, faces[lip.triangles]])
+    above = np.einsum("nk,nkx->nx", surface.barycentric[upper], posed[0, faces[surface.triangles[upper]]])
+    distance: np.ndarray = Incisors.behind(above, points[0], lip).clearance(points[1:]).distance.mean(axis=1)
+    return distance

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from face3d.evaluate.lips import closures
+from face3d.fit.lip_contacts import CLOSED_LIPS
 from face3d.fit.lip_matching import LipsSeen
 from face3d.fit.motion import MotionFitter
 from face3d.fit.motion_evidence import Frames
-from face3d.fit.motion_lips import CLOSED_LIPS, LipEvidence
+from face3d.fit.motion_lips import LipEvidence
 from face3d.fit.responses import response_of
 from face3d.head import load_head
 from face3d.landmarks.lip_contours import UNREAD

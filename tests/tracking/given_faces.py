@@ -63,6 +63,7 @@ def motion_of(expression: np.ndarray, valid: np.ndarray | None = None) -> ClipMo
         quality=np.ones(count),
         valid=np.ones(count, dtype=bool) if valid is None else valid,
         lips_closed=np.zeros(count, dtype=bool),
+        labiodental=np.zeros(count, dtype=bool),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from face3d.fit import visual_lips
+from face3d.fit.lip_contacts import CLOSED_LIPS
 from face3d.head import load_head
 from face3d.tracking import clip_lips
 from face3d.tracking.clip_lips import refine_lips
@@ -15,6 +16,7 @@ from face3d.tracking.clip_part import ClipPart
 from face3d.tracking.person_clip import PersonClip
 from face3d.tracking.work_folder import WorkFolder
 from tests.expression.glance import Glance
+from tests.fit.known_lips import gap
 from tests.tracking.given_faces import (
     INTRINSICS,
     SIDE,
@@ -77,6 +79,15 @@ def test_the_loss_falls_and_all_else_stays(talk, read):
     assert (motion.expression != before.expression).any()
     for name in ("camera_from_head", "eyes", "neck", "jaw", "valid", "quality"):
         np.testing.assert_array_equal(getattr(motion, name), getattr(before, name))
+
+
+def test_what_the_lips_touch_is_told_of_where_they_are_now(talk, read):
+    motion, _ = read
+    shut = gap(talk[0], np.zeros(talk[0].identity_size), motion.expression) < CLOSED_LIPS
+    np.testing.assert_array_equal(motion.lips_closed, shut)
+    assert 0 < shut.sum() < FRAMES
+    # What was handed in said otherwise.
+    assert not motion_of(talk[3]).lips_closed.any()
 
 
 def test_seams_of_chunks_are_not_seen(read, talk):

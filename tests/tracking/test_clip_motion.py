@@ -58,6 +58,7 @@ class SummingFitter:
             quality=np.ones(keep),
             valid=valid[:keep],
             lips_closed=valid[:keep],
+            labiodental=valid[:keep],
             state=state,
             **zeros,
         )
