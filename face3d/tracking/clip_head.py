@@ -20,6 +20,7 @@ from face3d.fit.motion_pixels import ClipColours
 from face3d.fit.scale import ScaleSource
 from face3d.head import HeadModel
 from face3d.identity.person import IdentityNetwork
+from face3d.tracking.looks import usual_side
 from face3d.tracking.stored_faces import PersonTimeline, StoredFaces
 from face3d.tracking.work_folder import WorkFolder
 
@@ -113,8 +114,16 @@ def _find_head(
     sightings = ((int(timeline.frames[place]), face, sharp) for place, face, sharp in stored.faces(timeline))
     while some := list(itertools.islice(sightings, SIGHTINGS_AT_ONCE)):
         chooser.add_all(some)
+    warnings: tuple[str, ...] = ()
     if network is not None:
-        options = replace(options, known_identity=network.look_at_crops(_best_looks(stored, timeline)))
+        side = usual_side(frame.landmarks for frame in chooser.chosen)
+        if side < network.smallest_face:
+            warnings = (
+                f"a face of {side:.0f} pixels is too small for the identity's network (under "
+                f"{network.smallest_face:.0f}); the head is fitted to its landmarks alone",
+            )
+        else:
+            options = replace(options, known_identity=network.look_at_crops(_best_looks(stored, timeline)))
     observations = [Observation(frame.landmarks, camera) for frame in chooser.chosen]
     colours = None
     try:
@@ -126,7 +135,8 @@ def _find_head(
     except InputError as error:
         first = timeline.frames[0]
         raise InputError(f"the face first seen in frame {first}: {error}") from error
-    return ClipHead(fit.identity, fit.identity_covariance, fit.intrinsics, fit.errors, fit.scale, fit.warnings, colours)
+    told = warnings + fit.warnings
+    return ClipHead(fit.identity, fit.identity_covariance, fit.intrinsics, fit.errors, fit.scale, told, colours)
 
 
 def _best_looks(stored: StoredFaces, timeline: PersonTimeline) -> list[UInt8[np.ndarray, "112 112 3"]]:

@@ -23,6 +23,7 @@ from face3d.landmarks.video import LONGEST_GAP
 from face3d.media.video import VideoFrame
 from face3d.tracking.find_faces import NumberedFrame
 from face3d.tracking.frame_faces import face_sharpness
+from face3d.tracking.looks import usual_side
 
 __all__ = ["LiveHead", "live_heads"]
 
@@ -155,7 +156,8 @@ class _LiveHeads:
         crops: Sequence[UInt8[np.ndarray, "112 112 3"]],
     ) -> ClipFit:
         camera, options = self._camera(image_size), self._options
-        if self._network is not None:
+        side = usual_side(frame.landmarks for frame in chosen)
+        if self._network is not None and side >= self._network.smallest_face:
             options = replace(options, known_identity=self._network.look_at_crops(crops))
         return fit_clip(self._model, [Observation(frame.landmarks, camera) for frame in chosen], options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from jaxtyping import UInt8
 from face3d.landmarks.detector import FaceLandmarks
 from face3d.landmarks.topologies import convert_points
 
-__all__ = ["SegmentLooks"]
+__all__ = ["SegmentLooks", "usual_side"]
 
 LOOKS_OF_SEGMENT = 2
 """Of each person that are kept."""
@@ -55,11 +56,19 @@ class SegmentLooks:
         }
 
 
+def usual_side(faces: Iterable[FaceLandmarks]) -> float:
+    """Pixels of the side of a square as large as the box around a face's landmarks; the median of some faces."""
+    return float(np.median([_side(face) for face in faces]))
+
+
+def _side(face: FaceLandmarks) -> float:
+    return float(np.sqrt(np.prod(np.ptp(face.points[:, :2], axis=0))))
+
+
 def _frontality(face: FaceLandmarks) -> float:
     """1 for a large face seen from the front, less for a small one or one that is turned."""
     right_eye, left_eye, nose = convert_points(face.points[:, :2], face.topology, "arcface_5")[:3]
     across = left_eye - right_eye
     length = float(np.linalg.norm(across)) + 1e-9
     turned = abs(float((nose - (right_eye + left_eye) / 2) @ across)) / length**2
-    side = float(np.sqrt(np.prod(np.ptp(face.points[:, :2], axis=0))))
-    return max(0.0, 1.0 - turned) * min(1.0, side / CROP_SIDE)
+    return max(0.0, 1.0 - turned) * min(1.0, _side(face) / CROP_SIDE)

@@ -71,6 +71,9 @@ def test_a_known_camera_stays(found):
 class Network:
     """Sees the mean head in every face, and notes what it is shown."""
 
+    def __init__(self, smallest_face=0.0):
+        self.smallest_face, self.crops = smallest_face, None
+
     def look_at_crops(self, crops):
         self.crops = crops
         return KnownIdentity("mica", np.zeros(load_head().identity_size), 0.03)
@@ -84,6 +87,15 @@ def test_a_network_is_shown_the_best_pictures(found):
     # Two of each of three segments.
     assert [crop.shape for crop in network.crops] == [(112, 112, 3)] * 6
     assert min(float(crop.std()) for crop in network.crops) > 20
+    found[0].forget("head_000000")
+
+
+def test_a_network_is_not_asked_about_faces_that_are_too_small_for_it(found):
+    network = Network(smallest_face=1000.0)
+    (head,) = heads(found, network)
+    assert network.crops is None
+    assert "too small for the identity's network (under 1000)" in head.warnings[0]
+    assert "mica" not in {source.name for source in head.scale.sources}
     found[0].forget("head_000000")
 
 
