@@ -75,8 +75,9 @@ def test_only_frames_that_move_are_asked_again(fit, monkeypatch):
 
     monkeypatch.setattr(motion_problem.LandmarkEvidence, "linearize", counted)
     monkeypatch.setattr("face3d.threads.processors", lambda: 1)
-    fit(read=True)
+    # Without lips: those that just touch go to and fro in some frames until the iterations end.
+    fit()
     seen = FRAMES - 4
     assert sum(count for count, curved in asked if curved) == motion_problem.CURVED * seen
-    # Lips that just touch go to and fro in a few frames until the iterations end.
-    assert sum(count for count, _ in asked) < 0.9 * AS_TRACKED.iterations * seen
+    after = AS_TRACKED.iterations - motion_problem.CURVED
+    assert sum(count for count, curved in asked if not curved) < 0.8 * after * seen
