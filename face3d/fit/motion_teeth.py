@@ -47,7 +47,7 @@ CONTACT = 0.0001
 
 
 class TeethEvidence:
-    """Keeps one person's lower lip off the teeth or on them; unknowns as of `face3d.fit.motion_evidence`.
+    """Lays one person's lower lip on the teeth; unknowns as of `face3d.fit.motion_evidence`.
 
     Args:
         incisors: of the person.
@@ -115,22 +115,18 @@ class TeethEvidence:
     def linearize(
         self, frames: Frames, touching: Bool[ndarray, " T"]
     ) -> tuple[Float[ndarray, "T D D"], Float[ndarray, "T D"]]:
-        """Hessian and gradient of every frame, whose lower lip is at the teeth or anywhere before them."""
+        """Hessian and gradient of every frame; 0 but where the lower lip is laid on the teeth."""
         count, expressions = frames.expression.shape
         size = expressions + len(self._turn_columns) + 6
         hessian, gradient = np.zeros((count, size, size)), np.zeros((count, size))
-        near = self._incisors.clearance(
-            self._points.evaluate(frames.expression, frames.turns, slopes=False).points
-        ).distance
-        # Most frames of most clips say nothing.
-        told = np.flatnonzero(touching | (near < 0).any(axis=1))
+        told = np.flatnonzero(touching)
         if not len(told):
             return hessian, gradient
         posed = self._points.evaluate(frames.expression[told], frames.turns[told])
         clear = self._incisors.clearance(posed.points)
-        weight = (touching[told, None] | (clear.distance < 0)) / (CONTACT**2 * clear.distance.shape[1])
+        weight = 1 / (CONTACT**2 * clear.distance.shape[1])
         slope = surface_slopes(self._points, posed, clear.point, clear.direction, self._turn_columns)
         moving = slice(0, slope.shape[2])
-        hessian[told, moving, moving] = np.einsum("ts,tsd,tse->tde", weight, slope, slope, optimize=True)
-        gradient[told, moving] = np.einsum("ts,ts,tsd->td", weight, clear.distance, slope, optimize=True)
+        hessian[told, moving, moving] = weight * slope.transpose(0, 2, 1) @ slope
+        gradient[told, moving] = weight * np.einsum("ts,tsd->td", clear.distance, slope)
         return hessian, gradient
