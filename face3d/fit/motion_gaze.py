@@ -313,12 +313,12 @@ class GazeEvidence:
             for k, sign in enumerate((1.0, -1.0)):
                 jacobian[:, angle, self._columns[k]] = sign * slopes[k][:, angle] * weight[:, None]
         expected = expected.copy()
-        sigma = np.tile(CURVES_SIGMA, (count, 2, 1))
+        doubt = np.tile(CURVES_SIGMA, (count, 2, 1))
         for k, (blink, down) in enumerate(self._closing):
             covered = self._covered(frames, k)
             unseen = np.where(read.any(axis=1), covered, 1.0)
             expected[:, down] += CLOSING_LOOKS_DOWN * frames.expression[:, blink] * unseen
-            sigma[:, k, 1] += covered * (CLOSED_SIGMA - CURVES_SIGMA[1])
+            doubt[:, k, 1] += covered * (CLOSED_SIGMA - CURVES_SIGMA[1])
         asked = self._asked(expected) + self._aside
         for row, (shape, k, angle, sign) in enumerate(self._looks, start=6):
             follows = np.maximum(sign * angles[k][:, angle] / FULL_LOOK, 0.0)
@@ -327,8 +327,8 @@ class GazeEvidence:
             jacobian[:, row, shape] = 1 / FOLLOWING_SIGMA
         if self._looks and self._curves:
             for row, (k, angle) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1)), start=2):
-                residual[:, row] = (angles[k][:, angle] - asked[:, k, angle]) / sigma[:, k, angle]
-                jacobian[:, row, self._columns[k]] = slopes[k][:, angle] / sigma[:, k, angle, None]
+                residual[:, row] = (angles[k][:, angle] - asked[:, k, angle]) / doubt[:, k, angle]
+                jacobian[:, row, self._columns[k]] = slopes[k][:, angle] / doubt[:, k, angle, None]
         return jacobian, residual
 
 

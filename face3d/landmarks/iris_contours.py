@@ -2,9 +2,9 @@
 
 MediaPipe's own iris landmarks follow a turning eye by halves, and are some pixels off for many people. This looks at
 the pixels between the lids: of all places the one whose left and right rim are brighter outside than inside, then the
-rim itself, row by row, to a fraction of a pixel, and a circle through it that is seen at the head's slant (a search as
-Daugman's, 1993, then a fit of the limbus). Lids cover the rim above and below, so height comes from its curvature, and
-is less certain.
+rim itself, row by row, to a fraction of a pixel, and a circle through it that is seen at the slant of the head and of
+the eyes in it (a search as Daugman's, 1993, then a fit of the limbus). Lids cover the rim above and below, so height
+comes from its curvature, and is less certain. Of rims that compete those of both eyes together decide.
 
 A reading depends on the frame and its landmarks alone. Loops that are compiled here keep what they take from other
 modules until this one changes.
