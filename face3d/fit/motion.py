@@ -302,8 +302,7 @@ class MotionFitter:
         gaze, used = self._problem.gaze, given.valid
         other = copy.copy(self)
         if irises is not None:
-            offset = gaze.eye_offset(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
-            gaze = gaze.of_person(offset, settled.frames.expression[used])
+            gaze = gaze.of_person(settled.frames[used], np.asarray(irises, np.float64)[used], given.expression[used])
         if curves is not None and used.any():
             other._curves = self._curves.of_person(curves[used], settled.frames.expression[used])
         precision = scipy.linalg.block_diag(other._curves.precision, np.diag(self._turn_precision))

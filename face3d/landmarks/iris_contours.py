@@ -2,9 +2,9 @@
 
 MediaPipe's own iris landmarks follow a turning eye by halves, and are some pixels off for many people. This looks at
 the pixels between the lids: of all places the one whose left and right rim are brighter outside than inside, then the
-rim itself, row by row, to a fraction of a pixel, and a circle through it that is seen at the head's slant (a search as
-Daugman's, 1993, then a fit of the limbus). Lids cover the rim above and below, so height comes from its curvature, and
-is less certain.
+rim itself, row by row, to a fraction of a pixel, and a circle through it that is seen at the slant of the head and of
+the eyes in it (a search as Daugman's, 1993, then a fit of the limbus). Lids cover the rim above and below, so height
+comes from its curvature, and is less certain. Of rims that compete those of both eyes together decide.
 
 A reading depends on the frame and its landmarks alone. Loops that are compiled here keep what they take from other
 modules until this one changes.
@@ -37,8 +37,8 @@ the inner one has the tear duct beside it. 0.2 to 0.5 on photos and drawings."""
 SMALLEST = 2.5
 """Pixels of an iris's radius below which nothing is read."""
 
-NARROWEST = 0.5
-"""Width of an iris against its height below which an eye is turned away."""
+AVERTED = math.sqrt(0.75)
+"""Sine by which a head faces aside from which on its eyes are turned away: their irises are half as wide as high."""
 
 CLOSED = 0.6
 """The detector's eyeBlink from which lids are closed, whatever lashes look like."""
@@ -52,6 +52,13 @@ LEAST_CONTRAST, LEAST_LEVEL = 0.3, 12.0
 LEAST_SEEN, LEAST_SIDE = 8.0, 2.0
 """Rows, twelve to a radius, that must show the rim, both sides together, and the side that shows less of it. With fewer
 the lids are nearly closed, or it is something else."""
+
+LEAST_SEEN_NEAR, LEAST_SIDE_NEAR = 6.0, 1.0
+"""The same where the detector's own iris is near, as those of narrow eyes and of eyes that look into a corner are."""
+
+NEAR, FAR = 0.75, 1.5
+"""Radii from the detector's own iris up to which a reading is near it, and from which it is of something else: of eyes
+that look aside that one is a radius off."""
 
 STRAIGHT = 2.5
 """Rows' standard deviations by which the height is unknown where edges are straight: those of something else."""
@@ -90,17 +97,18 @@ def read_irises(image: UInt8[ndarray, "H W 3"], face: FaceLandmarks) -> Float[nd
     points = face.points.astype(np.float32).astype(np.float64)
     if not np.isfinite(points).all():
         return UNREAD
-    origins, along, down, squeeze = (np.empty((2, 2)) for _ in range(4))
-    radius = _lay_axes(points, origins, along, down, squeeze)
-    if radius < SMALLEST or max(squeeze[0, 0], squeeze[1, 0]) < NARROWEST:
+    origins, along, down, facing = (np.empty((2, 2)) for _ in range(4))
+    radius = _lay_axes(points, origins, along, down, facing)
+    if radius < SMALLEST or min(abs(facing[0, 0]), abs(facing[1, 0])) > AVERTED:
         return UNREAD
     pictures, found = np.empty((2, *PICTURE), np.float32), np.empty((2, FOUND))
     cell = radius / CELLS
-    inside = find_irises(np.ascontiguousarray(image), origins, along, down, cell, squeeze, pictures, found)
+    believed = np.ascontiguousarray(points[_RINGS[:, 0], :2])
+    inside = find_irises(np.ascontiguousarray(image), origins, along, down, cell, facing, believed, pictures, found)
     if inside < FEWEST_INSIDE:
         return UNREAD
     reading = np.empty((2, 4))
-    _tell(found, origins, along, down, cell, squeeze, pictures, reading)
+    _tell(found, origins, along, down, cell, facing, pictures, believed, reading)
     curves = face.blendshapes or {}
     closed = [curves.get(name, 0.0) > CLOSED for name in ("eyeBlinkLeft", "eyeBlinkRight")]
     reading[(reading[:, 2] == 0) | closed] = 0.0
@@ -108,8 +116,8 @@ def read_irises(image: UInt8[ndarray, "H W 3"], face: FaceLandmarks) -> Float[nd
 
 
 @compiled
-def _lay_axes(points, origins, along, down, squeeze):  # type: ignore[no-untyped-def]
-    """Fill in where the eyes are looked for, their axes and how much irises are squeezed; gives the iris's radius."""
+def _lay_axes(points, origins, along, down, facing):  # type: ignore[no-untyped-def]
+    """Fill in where the eyes are looked for, their axes and how the head faces along them; gives the iris's radius."""
     radius = 0.0
     for eye in range(2):
         middle = points[_RINGS[eye, 0]]
@@ -139,22 +147,27 @@ def _lay_axes(points, origins, along, down, squeeze):  # type: ignore[no-untyped
         outward = (OUTWARD if eye == 0 else -OUTWARD) * radius
         origins[eye, 0] = across - height * y + outward * x
         origins[eye, 1] = below + height * x + outward * y
-        sideways, upwards = x * nx + y * ny, -y * nx + x * ny
-        squeeze[eye, 0] = math.sqrt(max(1 - sideways * sideways, 0.1))
-        squeeze[eye, 1] = math.sqrt(max(1 - upwards * upwards, 0.1))
+        # The normal points into the head.
+        facing[eye, 0], facing[eye, 1] = -(x * nx + y * ny), y * nx - x * ny
     return radius
 
 
 @compiled
-def _tell(found, origins, along, down, cell, squeeze, pictures, reading):  # type: ignore[no-untyped-def]
+def _tell(found, origins, along, down, cell, facing, pictures, believed, reading):  # type: ignore[no-untyped-def]
     """Fill in places in pixels and one over their standard deviations, 0 where nothing can be said."""
     sure = np.empty(2, np.bool_)
     for eye in range(2):
         left, right, contrast = found[eye, 5], found[eye, 6], found[eye, 7]
+        for axis in range(2):
+            reading[eye, axis] = origins[eye, axis] + cell * (
+                found[eye, 0] * along[eye, axis] + found[eye, 1] * down[eye, axis]
+            )
+        off = math.hypot(reading[eye, 0] - believed[eye, 0], reading[eye, 1] - believed[eye, 1]) / (CELLS * cell)
         sure[eye] = (
-            left + right >= LEAST_SEEN
-            and min(left, right) >= LEAST_SIDE
-            and squeeze[eye, 0] >= NARROWEST
+            off <= FAR
+            and left + right >= (LEAST_SEEN_NEAR if off <= NEAR else LEAST_SEEN)
+            and min(left, right) >= (LEAST_SIDE_NEAR if off <= NEAR else LEAST_SIDE)
+            and abs(facing[eye, 0]) <= AVERTED
             and math.sqrt(found[eye, 4]) < STRAIGHT
             and contrast >= LEAST_CONTRAST
             and contrast * pictures[eye].max() >= LEAST_LEVEL
@@ -165,8 +178,5 @@ def _tell(found, origins, along, down, cell, squeeze, pictures, reading):  # typ
         # With few rows most of what is told is chance, or another thing than an iris.
         seen = min(1.0, (found[eye, 5] + found[eye, 6]) / SURELY_SEEN) ** 2
         for axis in range(2):
-            reading[eye, axis] = origins[eye, axis] + cell * (
-                found[eye, 0] * along[eye, axis] + found[eye, 1] * down[eye, axis]
-            )
             deviation = math.sqrt(max(found[eye, 3 + axis], 1e-3)) * ROW_SIGMA[axis] * cell
             reading[eye, 2 + axis] = seen / deviation if sure[eye] else 0.0

@@ -28,6 +28,13 @@ BRIGHTNESS = (0.15, 0.35, 0.5)
 """Of red, green and blue. Skin is darkest in blue, so that the white stands out from it and a lid's edge, which is not
 looked for, does not."""
 
+TURNING = 0.55
+"""Sine by which an iris is turned aside that is seen one of its radii aside: 5.85 mm of radius, 10.6 mm in front of the
+eye's centre."""
+
+LEAST_SQUARE = 0.1
+"""Smallest square of the share of its width that a circle seen at a slant has left."""
+
 PLACES = 2 * ((PICTURE[1] // 2 - CELLS + 1) // 2) + 1
 """Across, that are searched; two cells between."""
 
@@ -37,6 +44,9 @@ radius: lids mostly cover what is beyond."""
 
 _SEARCH_RADII = (0.92, 1.04)
 
+_WITHIN_ACROSS, _WITHIN_DOWN = 0.5, 0.125
+"""Radii across and down between the places by which what was followed is told to be dark within."""
+
 _OFF_MIDDLE = 0.15
 """What a place loses that is a radius above or below the middle, where the search's best would be about 1."""
 
@@ -44,8 +54,20 @@ _ALIKE, _ALIKE_AT_MOST = 0.4, 1.0
 """What a pair of places loses that are a radius apart in their eyes, by the square of that, and the most it loses: both
 eyes look the same way."""
 
-_STARTS = (0.0, -0.2, 0.2)
-"""Radii beside the search's place from which the rim is followed too: highlights within the iris hide one side."""
+_STARTS, _START_RADII = (0.0, -0.2, 0.2), (0.95, 1.08)
+"""Radii beside the search's place from which the rim is followed, and its radii there: highlights beside the rim are
+taken for it by who begins nearer to them."""
+
+TRIES = (len(_STARTS) + 1) * len(_START_RADII)
+"""That many rims are followed for an eye: from those places, and from where the detector believes the iris."""
+
+_AWAY, _AWAY_AT_MOST = 8.0, 16.0
+"""Rows that an iris loses which is a radius away from where the detector believes it, by the square of that, and at
+most: dark lashes have rims too, and on photos it is hardly ever half a radius off."""
+
+_SIZES_ALIKE, _SIZES_ALIKE_AT_MOST = 300.0, 12.0
+"""Rows that a pair of irises loses whose radii differ, by the square of that as a share of the expected radius, and at
+most: a person's irises are equally large."""
 
 _LIMITS = (0.25, 0.19, 0.14, 0.1)
 """Radii off the rim at which a row is no longer believed, pass by pass (Tukey's weights)."""
@@ -62,14 +84,15 @@ _REACH = 0.38
 
 
 @compiled
-def find_irises(image, origins, along, down, cell, squeeze, pictures, out):  # type: ignore[no-untyped-def]
+def find_irises(image, origins, along, down, cell, facing, believed, pictures, out):  # type: ignore[no-untyped-def]
     """Find both irises of a face.
 
     Args:
         image: (H, W, 3) uint8.
         origins, along, down: (2, 2) pixels of the pictures' middles, and unit vectors of their axes.
         cell: pixels.
-        squeeze: (2, 2) how much narrower and lower than a circle each iris looks.
+        facing: (2, 2) sines by which the head faces along and down each picture.
+        believed: (2, 2) pixels where the detector believes the irises' centres.
         pictures: (2, rows, columns) get the upright pictures.
         out: (2, FOUND) gets what is found.
 
@@ -81,7 +104,7 @@ def find_irises(image, origins, along, down, cell, squeeze, pictures, out):  # t
     starts = np.empty((2, PLACES, 2))
     for eye in range(2):
         inside += 0.5 * _lay_upright(image, origins[eye], along[eye], down[eye], cell, pictures[eye])
-        _search(pictures[eye], squeeze[eye], scores[eye], starts[eye])
+        _search(pictures[eye], facing[eye], scores[eye], starts[eye])
     best, first, second = -1e9, 0, 0
     for i in range(PLACES):
         for j in range(PLACES):
@@ -89,17 +112,34 @@ def find_irises(image, origins, along, down, cell, squeeze, pictures, out):  # t
             score = scores[0, i] + scores[1, j] - min(_ALIKE * apart * apart, _ALIKE_AT_MOST)
             if score > best:
                 best, first, second = score, i, j
-    found = np.empty(FOUND)
+    # Both eyes look the same way, which is told better by both than by either's corners.
+    turned = TURNING * (first + second - (PLACES - 1)) / CELLS
+    followed = np.empty((2, TRIES, FOUND))
+    supports = np.empty((2, TRIES))
     for eye in range(2):
         place = first if eye == 0 else second
-        support = -1.0
-        for shift in _STARTS:
-            x = 2.0 * (place - (PLACES - 1) // 2) + shift * CELLS
-            _follow_rim(pictures[eye], x, starts[eye, place, 0], starts[eye, place, 1], squeeze[eye], found)
-            own = found[5] + found[6] + 2 * min(found[5], found[6])
-            if own > support:
-                support = own
-                out[eye] = found
+        x, y = 2.0 * (place - (PLACES - 1) // 2), starts[eye, place, 0]
+        narrower, lower = _squeeze(facing[eye, 0] + turned), _squeeze(facing[eye, 1])
+        across, below = (believed[eye, 0] - origins[eye, 0]) / cell, (believed[eye, 1] - origins[eye, 1]) / cell
+        own_x, own_y = across * along[eye, 0] + below * along[eye, 1], across * down[eye, 0] + below * down[eye, 1]
+        for k in range(TRIES):
+            found = followed[eye, k]
+            radius, start = _START_RADII[k // (len(_STARTS) + 1)] * CELLS, k % (len(_STARTS) + 1)
+            if start < len(_STARTS):
+                _follow_rim(pictures[eye], x + _STARTS[start] * CELLS, y, radius, narrower, lower, found)
+            else:
+                _follow_rim(pictures[eye], own_x, own_y, radius, narrower, lower, found)
+            away = ((found[0] - own_x) ** 2 + (found[1] - own_y) ** 2) / CELLS**2
+            supports[eye, k] = found[5] + found[6] + 2 * min(found[5], found[6]) - min(_AWAY * away, _AWAY_AT_MOST)
+    best = -1e9
+    for i in range(TRIES):
+        for j in range(TRIES):
+            apart = (followed[0, i, 2] - followed[1, j, 2]) / CELLS
+            score = supports[0, i] + supports[1, j] - min(_SIZES_ALIKE * apart * apart, _SIZES_ALIKE_AT_MOST)
+            if score > best:
+                best, first, second = score, i, j
+    out[0] = followed[0, first]
+    out[1] = followed[1, second]
     return inside
 
 
@@ -132,7 +172,13 @@ def _lay_upright(image, origin, along, down, cell, out):  # type: ignore[no-unty
 
 
 @compiled
-def _search(picture, squeeze, scores, starts):  # type: ignore[no-untyped-def]
+def _squeeze(turned):  # type: ignore[no-untyped-def]
+    """How much narrower than a circle an iris looks that is turned aside by this sine."""
+    return math.sqrt(max(1.0 - turned * turned, LEAST_SQUARE))
+
+
+@compiled
+def _search(picture, facing, scores, starts):  # type: ignore[no-untyped-def]
     """For every place across the best height and radius: a rim brighter outside than inside, and dark within."""
     rows, columns = picture.shape
     ordered = np.sort(picture[::2, ::3].copy().reshape(-1))
@@ -146,14 +192,16 @@ def _search(picture, squeeze, scores, starts):  # type: ignore[no-untyped-def]
     heights = int(0.5 * rows - 0.6 * CELLS)
     for factor in _SEARCH_RADII:
         radius = factor * CELLS
+        lower = _squeeze(facing[1])
         for y in range(-heights, heights + 1, 2):
             for number in range(PLACES):
                 x = 2 * (number - (PLACES - 1) // 2)
+                narrower = _squeeze(facing[0] + TURNING * x / CELLS)
                 total = 0.0
                 for k in range(_ARC):
                     share = _ARC_REACH * (2 * k / (_ARC - 1) - 1)
-                    i = round(0.5 * (rows - 1) + y + share * radius * squeeze[1])
-                    half = math.sqrt(1 - share * share) * radius * squeeze[0]
+                    i = round(0.5 * (rows - 1) + y + share * radius * lower)
+                    half = math.sqrt(1 - share * share) * radius * narrower
                     i = min(max(i, 0), rows - 1)
                     for sign in (-1, 1):
                         middle = 0.5 * (columns - 1) + x
@@ -223,10 +271,22 @@ def _levels(picture, x, y, radius, narrow):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _follow_rim(picture, x, y, radius, squeeze, out):  # type: ignore[no-untyped-def]
+def _dark_within(picture, x, y, across, down, limit):  # type: ignore[no-untyped-def]
+    """Whether every column of what is followed is dark somewhere: not so where the rim is that of two other things."""
+    for k in range(-1, 2):
+        darkest = 255.0
+        for m in range(-4, 5):
+            darkest = min(darkest, _at(picture, x + _WITHIN_ACROSS * k * across, y + _WITHIN_DOWN * m * down))
+        if darkest > limit:
+            return False
+    return True
+
+
+@compiled
+def _follow_rim(picture, x, y, radius, narrower, lower, out):  # type: ignore[no-untyped-def]
     """Lay a circle, seen at a slant, through the left and right rim: Gauss-Newton with robust weights."""
     out[:] = 0.0
-    dark, bright = _levels(picture, x, y, radius, squeeze[0])
+    dark, bright = _levels(picture, x, y, radius, narrower)
     contrast = bright - dark
     if contrast <= 0.0:
         return
@@ -240,13 +300,13 @@ def _follow_rim(picture, x, y, radius, squeeze, out):  # type: ignore[no-untyped
         pull[2] = normal[2, 2] * (CELLS - radius)
         out[5], out[6] = 0.0, 0.0
         for k in range(-_ROWS, _ROWS + 1):
-            share = k / (radius * squeeze[1])
+            share = k / (radius * lower)
             if abs(share) > _ROW_REACH:
                 continue
             half = math.sqrt(1 - share * share)
             for side in range(2):
                 sign = 2.0 * side - 1.0
-                rim = x + sign * squeeze[0] * radius * half
+                rim = x + sign * narrower * radius * half
                 shift, step = _edge(picture, rim, y + k, sign, radius, bright)
                 relative = shift / (limit * CELLS)
                 if step < 0.3 * contrast or abs(relative) >= 1.0:
@@ -255,7 +315,7 @@ def _follow_rim(picture, x, y, radius, squeeze, out):  # type: ignore[no-untyped
                     continue
                 # A row that meets the rim at a slant tells less of it.
                 weight = (1 - relative * relative) ** 2 * min(1.0, step / (0.6 * contrast)) * half * half
-                slopes = (1.0, sign * squeeze[0] * share / (squeeze[1] * half), sign * squeeze[0] / half)
+                slopes = (1.0, sign * narrower * share / (lower * half), sign * narrower / half)
                 for a in range(3):
                     pull[a] += weight * slopes[a] * shift
                     for b in range(3):
@@ -269,5 +329,8 @@ def _follow_rim(picture, x, y, radius, squeeze, out):  # type: ignore[no-untyped
         x += min(max(update[0], -3.0), 3.0)
         y += min(max(update[1], -3.0), 3.0)
         radius = min(max(radius + update[2], _RADII[0] * CELLS), _RADII[1] * CELLS)
+    if not _dark_within(picture, x, y, radius * narrower, radius, 0.5 * (dark + bright)):
+        out[:] = 0.0
+        return
     out[0], out[1], out[2] = x, y, radius
     out[3], out[4] = inverse[0, 0], inverse[1, 1]

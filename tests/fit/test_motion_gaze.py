@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from face3d.camera import Intrinsics
 from face3d.fit.motion import Motion, MotionFitter
 from face3d.fit.motion_evidence import Frames
-from face3d.fit.motion_gaze import FULL_LOOK, LIMBUS_DEPTH
+from face3d.fit.motion_gaze import CLOSING_LOOKS_DOWN, FULL_LOOK, LIMBUS_DEPTH, GazeEvidence
 from face3d.fit.responses import response_of
 from face3d.head import HeadModel, load_flame, load_head
 from tests.fit.talking_clips import TalkingClip, detect, talking_clip
@@ -149,6 +149,56 @@ def test_eyes_that_sit_elsewhere_in_the_head_are_found(head, clip, points) -> No
         squint.append(abs(np.median(yaw[:, 0] - yaw[:, 1])))
     assert squint[0] > 5
     assert squint[1] < 0.3 * squint[0]
+
+
+def with_curves(head: HeadModel, clip: TalkingClip) -> tuple[GazeEvidence, Frames]:
+    """What compares eyes with irises and curves, and the frames as they are."""
+    fitter = MotionFitter(head, clip.identity, clip.intrinsics)
+    evidence = GazeEvidence(fitter._surface, clip.intrinsics, fitter.turning, tuple(head.expression_names), True)
+    return evidence, Frames(clip.expression, clip.turns, clip.pose[:, :3, :3], clip.pose[:, :3, 3])
+
+
+def curves_of_gaze(head: HeadModel, angles: np.ndarray) -> np.ndarray:
+    """(T, E) of (T, 2) radians to the left and down of both eyes."""
+    column = {name: number for number, name in enumerate(head.expression_names)}
+    curves = np.zeros((len(angles), len(column)))
+    for name, value in zip(("OutLeft", "InRight", "DownLeft", "DownRight"), angles[:, [0, 0, 1, 1]].T, strict=True):
+        curves[:, column[f"eyeLook{name}"]] = np.maximum(value, 0) / FULL_LOOK
+    opposite = zip(("InLeft", "OutRight", "UpLeft", "UpRight"), -angles[:, [0, 0, 1, 1]].T, strict=True)
+    for name, value in opposite:
+        curves[:, column[f"eyeLook{name}"]] = np.maximum(value, 0) / FULL_LOOK
+    return curves
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.1, -0.1])
+def test_curves_that_are_always_off_sideways_do_not_move_the_eyes(head, clip, irises, bias: float) -> None:
+    evidence, frames = with_curves(head, clip)
+    true = gaze_angles(gaze_directions(clip.eyes))[:, :2]
+    person = evidence.person_eyes(frames, irises, curves_of_gaze(head, true + np.array([bias, 0.0])))
+    assert np.abs(person.offset[:, 0]).max() < 0.35 * abs(bias) * LIMBUS_DEPTH + 0.0002
+    assert person.aside[0] == pytest.approx(-bias, abs=0.35 * abs(bias) + 0.01)
+
+
+def test_eyes_behind_closed_lids_look_down_with_them(head, clip) -> None:
+    evidence, frames = with_curves(head, clip)
+    blink, expression = 0.6, np.zeros_like(clip.expression)
+    expression[:, [number for number, name in enumerate(head.expression_names) if name.startswith("eyeBlink")]] = blink
+    nothing, hidden = np.zeros_like(expression), np.zeros((len(expression), 2, 4))
+    pulls = {}
+    for share in (0.9, 1.0, 1.1):
+        turns = np.tile(np.eye(3), (len(expression), 3, 1, 1))
+        down = share * CLOSING_LOOKS_DOWN * blink * FULL_LOOK
+        turns[:, 1:] = Rotation.from_rotvec([down, 0.0, 0.0]).as_matrix()
+        closed = replace(frames, expression=expression, turns=turns)
+        told = evidence.linearize(closed, hidden, nothing, robust=False)
+        eyes = evidence._columns[0]
+        pulls[share] = told.gradient[:, eyes].mean(axis=0)[0] / told.hessian[:, eyes, eyes].mean(axis=0)[0, 0]
+        certainty = told.hessian[:, eyes, eyes].mean(axis=0)[0, 0]
+    assert pulls[0.9] < 0 < pulls[1.1]
+    assert abs(pulls[1.0]) < np.deg2rad(0.2)
+    # Open eyes that were not read may look anywhere near where the curves say.
+    unread = evidence.linearize(replace(frames, expression=nothing, turns=turns), hidden, nothing, robust=False)
+    assert certainty > 1.5 * unread.hessian[:, eyes, eyes].mean(axis=0)[0, 0]
 
 
 def test_the_eyes_of_a_head_without_look_shapes_turn() -> None:

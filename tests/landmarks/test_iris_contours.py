@@ -33,9 +33,18 @@ def drawn_eyes(
     skin: tuple[int, int, int] = SKINS[0],
     iris: tuple[int, int, int] = IRISES[0],
     glasses: bool = False,
+    narrow: float = 1.0,
+    lamp: tuple[float, float] = (0.3, -0.3),
+    believed: tuple[float, float] | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, FaceLandmarks, np.ndarray]:
-    """Two almond eyes, their landmarks, and the (2, 2) irises' centres, left eye first; `look` in radii."""
+    """Two almond eyes, their landmarks, and the (2, 2) irises' centres, left eye first; `look` in radii.
+
+    Args:
+        narrow: width of an iris against its height, of eyes that are turned aside.
+        lamp: where an iris mirrors one, radii from its centre.
+        believed: where the detector believes the irises, radii; by chance near the eye's middle when not given.
+    """
     rng = np.random.default_rng(seed)
     width, height = int(20 * radius), int(14 * radius)
     y, x = (np.mgrid[: height * FINER, : width * FINER] + 0.5) / FINER
@@ -55,11 +64,11 @@ def drawn_eyes(
         within = np.abs(down) < lid
         white = 215 - 25 * np.clip(-down / (0.8 * radius), 0, 1) - 6 * (across / radius) ** 2
         picture[within] = white[within, None] * [1.0, 0.97, 0.95]
-        off = np.hypot(across - look[0] * radius, down - look[1] * radius)
+        off = np.hypot((across - look[0] * radius) / narrow, down - look[1] * radius)
         picture[within & (off < radius)] = iris
         picture[within & (off < 0.4 * radius)] = 12
-        lamp = np.hypot(across - (look[0] + 0.3) * radius, down - (look[1] - 0.3) * radius)
-        picture[within & (lamp < 0.2 * radius)] = 250
+        mirrored = np.hypot(across - (look[0] + lamp[0]) * radius, down - (look[1] + lamp[1]) * radius)
+        picture[within & (mirrored < 0.2 * radius)] = 250
         if glasses:
             picture[np.abs(across) + 2 * np.abs(down) < 7 * radius] = (26, 25, 28)
             picture[np.abs(across - down - radius) < 0.3 * radius] += 30
@@ -68,9 +77,9 @@ def drawn_eyes(
         # The inner corner's landmark lies beyond the tear duct.
         ring[8, 0] -= side * 0.7 * radius
         points[list(GROUPS[f"{name}_eye"]), :2] = eye + (ring + rng.normal(0, 0.05 * radius, (16, 2))) @ turned.T
-        believed = rng.normal(0, 0.3 * radius, 2)
+        own = rng.normal(0, 0.3 * radius, 2) if believed is None else turned @ np.array(believed) * radius
         rim = np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]]) * radius * rng.uniform(0.95, 1.05)
-        points[list(GROUPS[f"{name}_iris"]), :2] = eye + believed + rim
+        points[list(GROUPS[f"{name}_iris"]), :2] = eye + own + rim
         centres.append(eye + turned @ np.array(look) * radius)
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (0, 0), 0.7) + rng.normal(0, 2.0, small.shape)
@@ -113,6 +122,36 @@ def test_irises_are_found_to_a_fraction_of_their_size(radius, across, down, roll
     assert np.abs(error * reading[:, 2:]).max() < 5
     # Lids cover the rim above and below.
     assert (reading[:, 2] > reading[:, 3]).all()
+
+
+def test_irises_of_eyes_that_look_far_aside_are_narrower() -> None:
+    for sine in (-0.6, -0.5, 0.5, 0.6):
+        # 5.85 mm of radius, 10.6 mm in front of the eye's centre.
+        look, narrow = (sine * 10.6 / 5.85, 0.0), float(np.sqrt(1 - sine**2))
+        image, face, centres = drawn_eyes(10.0, look, opening=0.9, narrow=narrow, believed=(0.8 * look[0], 0.0))
+        reading = read_irises(image, face)
+        assert reading is not None
+        assert (reading[:, 2] > 0).all()
+        assert np.abs(reading[:, :2] - centres)[:, 0].max() < 0.05 * 10.0
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_lamp_mirrored_beside_the_rim_is_not_taken_for_the_white(side: float) -> None:
+    for seed in range(4):
+        image, face, centres = drawn_eyes(10.0, (0.1 * side, 0.0), lamp=(0.9 * side, 0.0), opening=0.45, seed=seed)
+        reading = read_irises(image, face)
+        assert reading is not None
+        assert (reading[:, 2] > 0).all()
+        assert np.abs(reading[:, :2] - centres)[:, 0].max() < 0.05 * 10.0
+
+
+def test_a_disc_far_from_where_the_detector_believes_the_iris_is_something_else() -> None:
+    image, face, _ = drawn_eyes(9.0, (0.5, 0.0), believed=(-1.3, 0.0))
+    np.testing.assert_array_equal(read_irises(image, face), UNREAD)
+    image, face, _ = drawn_eyes(9.0, (0.5, 0.0), believed=(-0.5, 0.0))
+    reading = read_irises(image, face)
+    assert reading is not None
+    assert (reading[:, 2] > 0).all()
 
 
 def test_a_reading_moves_as_the_iris_does() -> None:
