@@ -45,7 +45,7 @@ CHOSEN_FRAMES = 8
 """Frames that an identity is fitted to. What the detector misjudges about a person it misjudges in all of them, and 16
 brought the heads of a clip's halves no closer."""
 
-LANDMARK_DOUBT, OWN_LANDMARK_DOUBT = 3.0, 3.0
+LANDMARK_DOUBT, OWN_LANDMARK_DOUBT = 4.0, 4.0
 """Factors on the detector's measured errors beside what is known of people: on those that go together, and on those of
 each landmark by itself. Frames share both, a landmark's own as well, so that several of them speak too loud; of those
 that go together most is taken as shared already (`face3d.fit.clip_problem`), of the others nothing. With 2 and 2, and
@@ -269,7 +269,7 @@ def describe_clip(
         identity=frames.identity,
         identity_covariance=frames.identity_covariance,
         intrinsics=replace(frames.intrinsics[0], focal_sigma=focal_sigma),
-        errors=LANDMARK_DOUBT * solved.solution.state.views[0].errors,
+        errors=LANDMARK_DOUBT * solved.solution.state.views[0].errors[: len(solved.problem.response.modes)],
         scale=frames.scale,
         frames=frames,
         warnings=frames.warnings,

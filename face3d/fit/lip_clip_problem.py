@@ -22,7 +22,7 @@ from face3d.head import HeadModel
 
 __all__ = ["LipClipProblem"]
 
-READER_DOUBT = 4.5
+READER_DOUBT = 9.0
 """Factor on what the reader of lips states. It errs alike in all frames of one person, and one smile is not another's:
 what it says of a dozen frames together it says hardly more surely than of one."""
 
@@ -54,7 +54,7 @@ class LipClipProblem(ClipProblem):
     ) -> float:
         cost = super()._add_terms(state, gradient, hessian)
         ident, own, views = self.identity_size, self._own_size, state.views
-        shared = ident + 1 + len(self.response.modes)
+        shared = ident + 1 + self.error_count
         matrix = np.stack([view.intrinsics(evidence) for view, evidence in zip(views, self.views, strict=True)])
         focal = np.stack([matrix[:, 0, 0], matrix[:, 1, 1]], axis=1)
         rotation = np.stack([view.rotation for view in views])
