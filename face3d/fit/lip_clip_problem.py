@@ -24,7 +24,8 @@ __all__ = ["LipClipProblem"]
 
 READER_DOUBT = 9.0
 """Factor on what the reader of lips states. It errs alike in all frames of one person, and one smile is not another's:
-what it says of a dozen frames together it says hardly more surely than of one."""
+what it says of a dozen frames together it says less surely than of one. With 4.5 the halves of a clip of somebody who
+smiles in one of them were 0.3 mm further apart; drawn heads are off by as much with either."""
 
 
 class LipClipProblem(ClipProblem):
