@@ -45,14 +45,13 @@ CHOSEN_FRAMES = 8
 """Frames that an identity is fitted to. What the detector misjudges about a person it misjudges in all of them, and 16
 brought the heads of a clip's halves no closer."""
 
-LANDMARK_DOUBT, OWN_LANDMARK_DOUBT = 3.0, 3.0
+LANDMARK_DOUBT, OWN_LANDMARK_DOUBT = 4.0, 4.0
 """Factors on the detector's measured errors beside what is known of people: on those that go together, and on those of
 each landmark by itself. Frames share both, a landmark's own as well, so that several of them speak too loud; of those
-that go together most is taken as shared already (`face3d.fit.clip_problem`), of the others nothing. With 2 and 2, and
-lips believed as they are read, heads of the halves of three real clips were 1.0, 1.3 and 3.5 mm apart and four drawn
-heads off by 2.47 mm (all with the regressor); with these 0.6, 1.1 and 2.4 mm, and with 4 for each landmark's own
-2.22 mm. By 4, though, one frame of twenty of a real clip misses its landmarks by over 3.5 % of the interocular
-distance, and by 3 none."""
+that go together most is taken as shared already (`face3d.fit.clip_problem`), of the others nothing. With 3 and 3 heads
+of the halves of four real clips were 0.4, 1.1, 1.1 and 1.5 mm apart, with these 0.4, 0.9, 0.9 and 1.3; fourteen drawn
+heads are off by 2.3 mm with either where the regressor speaks beside them, and by 2.94 and 3.01 mm where nothing does.
+By 6 and 6, or 3 and 4, over 2 % of a real clip's frames miss their landmarks by 3.5 % of the interocular distance."""
 
 ENOUGH_PIXELS = 500.0
 """Pixels per metre of face, 45 between the eyes' outer corners, at which a frame is worth half of the best."""
@@ -269,7 +268,7 @@ def describe_clip(
         identity=frames.identity,
         identity_covariance=frames.identity_covariance,
         intrinsics=replace(frames.intrinsics[0], focal_sigma=focal_sigma),
-        errors=LANDMARK_DOUBT * solved.solution.state.views[0].errors,
+        errors=LANDMARK_DOUBT * solved.solution.state.views[0].errors[: len(solved.problem.response.modes)],
         scale=frames.scale,
         frames=frames,
         warnings=frames.warnings,

@@ -1,8 +1,9 @@
 """The landmark problem of frames of one clip: one camera, and a detector that errs alike in all of them.
 
 As `face3d.fit.landmark_problem`, but for two things that photos taken apart do not share. The focal length is one. And
-of the detector's correlated errors most belongs to the person and stays, so that a dozen frames know hardly more of the
-head than one does; fitted as independent they would claim to. What remains of a frame's own errors is linear and is
+of the detector's correlated errors most belongs to the person and stays, as does what is special in a person's
+expressions (`face3d.fit.expression_errors`), so that a dozen frames know hardly more of the head than one does; fitted
+as independent they would claim to. What remains of a frame's own errors is linear and is
 solved for whenever the other unknowns are looked at (variable projection, Golub and Pereyra 1973).
 
 Unknowns, in this order: identity, log of the focal length's factor, the shared errors; then per view expression, turns
@@ -14,13 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 from numpy import ndarray
 
+from face3d.fit.evidence import DetectorResponse
+from face3d.fit.expression_errors import expression_errors
 from face3d.fit.landmark_problem import (
     ROTATIONS,
     FitState,
@@ -31,6 +34,7 @@ from face3d.fit.landmark_problem import (
     cauchy,
 )
 from face3d.fit.motion_evidence import CONSTANT_SHARE
+from face3d.fit.point_model import PointModel
 from face3d.fit.solver import Linearization
 
 __all__ = ["ClipProblem"]
@@ -50,12 +54,29 @@ _Cost: TypeAlias = tuple[float, Float[ndarray, " N"], Projected]
 class ClipProblem(LandmarkProblem):
     """`face3d.fit.solver.Problem` over `FitState` whose views share `log_focal` and `errors`, the shared ones."""
 
+    sized_by_shape = False
+    # People's proportions go with their size, but weakly: what landmarks of a smile or a nod are off by would change it
+    # by some percent, while faces that are drawn are not measured any better with it than without.
+
     _costs: tuple[FitState, list[_Cost]] | None = None
+
+    def __init__(
+        self, points: PointModel, response: DetectorResponse, views: tuple[ViewEvidence, ...], **named: Any
+    ) -> None:
+        done = np.stack([view.expression_mean for view in views])
+        if (bounds := named.get("bounds")) is not None:
+            done = np.clip(done, *bounds.T)
+        own = expression_errors(points.rest_points, points.rest_basis[:, :, points.identity_size :], done)
+        views = tuple(
+            replace(view, modes=np.concatenate([response.modes, errors]))
+            for view, errors in zip(views, own, strict=True)
+        )
+        super().__init__(points, response, views, **named)
 
     @property
     def size(self) -> int:
         """Number of unknowns P."""
-        return self.identity_size + 1 + len(self.response.modes) + len(self.views) * self._own_size
+        return self.identity_size + 1 + self.error_count + len(self.views) * self._own_size
 
     @property
     def _own_size(self) -> int:
@@ -64,12 +85,12 @@ class ClipProblem(LandmarkProblem):
     def surface_columns(self, index: int) -> list[int]:
         """As `LandmarkProblem.surface_columns`; the focal length is the clip's."""
         ident, own = self.identity_size, self._own_size
-        start = ident + 1 + len(self.response.modes) + index * own
+        start = ident + 1 + self.error_count + index * own
         return [*range(ident), *range(start, start + own), ident]
 
     def linearize(self, state: FitState) -> Linearization:
         """Cost, gradient and Gauss-Newton Hessian at `state`, the views' own errors at their best."""
-        ident, modes, own = self.identity_size, len(self.response.modes), self._own_size
+        ident, modes, own = self.identity_size, self.error_count, self._own_size
         shared = ident + 1 + modes
         hessian, gradient = np.zeros((self.size, self.size)), np.zeros(self.size)
         # Columns of a view's Jacobian: identity, own, focal length and errors; each stays together in this problem too.
@@ -136,7 +157,7 @@ class ClipProblem(LandmarkProblem):
 
     def move(self, state: FitState, step: Float[ndarray, " P"]) -> FitState:
         """Take a step; rotations on the manifold, expressions within their bounds."""
-        ident, modes = self.identity_size, len(self.response.modes)
+        ident, modes = self.identity_size, self.error_count
         common = step[ident : ident + 1 + modes]
         own = step[ident + 1 + modes :].reshape(len(self.views), self._own_size)
         spread = np.concatenate([own, np.tile(common, (len(own), 1))], axis=1)
@@ -146,7 +167,7 @@ class ClipProblem(LandmarkProblem):
         self, state: FitState, gradient: Float[ndarray, " P"]
     ) -> tuple[Float[ndarray, " P"], Float[ndarray, " P"]]:
         """Those of expressions, so that no step is taken for longer than it will be; what is held does not move."""
-        ident, modes, own = self.identity_size, len(self.response.modes), self._own_size
+        ident, modes, own = self.identity_size, self.error_count, self._own_size
         low, high = np.full(self.size, -np.inf), np.full(self.size, np.inf)
         if self.prior.held:
             low[:ident] = high[:ident] = 0.0
@@ -172,7 +193,7 @@ class ClipProblem(LandmarkProblem):
 
     def _with_own_errors(self, projected: Projected, evidence: ViewEvidence) -> _Cost:
         """Robust half cost with the view's own errors at their best, the weights then, and what the errors leave."""
-        modes = self.response.modes
+        modes = self.modes_of(evidence)
         if not len(modes):
             return *cauchy(projected.residual, projected.inverse_sigma, evidence.confidence), projected
         inverse = projected.inverse_sigma

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from face3d.fit.landmark_problem import IdentityPrior, LandmarkProblem
-from face3d.fit.scale import HeadSize
+from face3d.fit.scale import HeadSize, ScaleSource, stated_size
 
 __all__ = ["ForetoldIdentity", "KnownIdentity", "held_covariance"]
 
@@ -50,6 +50,10 @@ class KnownIdentity:
         precision = (1.0 if held else self.weight) / sigma**2
         return IdentityPrior(mean, precision * np.eye(len(mean)), held)
 
+    def size(self, size: HeadSize) -> ScaleSource:
+        """What it says of the head's size alone."""
+        return ScaleSource(self.name, math.exp(size.log_ratio(np.asarray(self.mean, np.float64))[0]), self.scale_sigma)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForetoldIdentity:
@@ -73,6 +77,10 @@ class ForetoldIdentity:
         mean, precision = (np.asarray(part, np.float64) for part in (self.mean, self.precision))
         population = np.eye(len(mean))
         return IdentityPrior(mean, population + FORETOLD_WEIGHT * (precision - population))
+
+    def size(self, size: HeadSize) -> ScaleSource:
+        """What it says of the head's size alone, as surely as it states: no landmarks speak beside it."""
+        return stated_size(self.name, size, *(np.asarray(part, np.float64) for part in (self.mean, self.precision)))
 
 
 def held_covariance(problem: LandmarkProblem) -> Float[ndarray, "I I"]:

@@ -27,7 +27,7 @@ from face3d.fit.landmark_problem import FitState, LandmarkProblem, LinearTerm, V
 from face3d.fit.metric_evidence import apparent_iris_diameters, hold_exactly, set_point, typed_sources, typed_terms
 from face3d.fit.point_model import MOVING_JOINTS, PointModel
 from face3d.fit.responses import response_of
-from face3d.fit.scale import Scale, ScaleSource, fuse, head_size, iris_source, size_of
+from face3d.fit.scale import Scale, ScaleSource, fuse, head_size, iris_source, population_size, size_of
 from face3d.fit.solver import Linearization, Solution, blocked, damped_step, minimize
 from face3d.head import HeadModel
 from face3d.landmarks import FaceLandmarks
@@ -40,6 +40,9 @@ EYE_SIGMA = (0.25, 0.35, 0.01)
 
 HELD_SIGMA = 1e-4
 """Radians: a joint that the fit leaves at rest."""
+
+LEAST_SAID = 0.1
+"""Share of the fit's own certainty of a head's size that a word on it has at least, where its stated one is no more."""
 
 REPROJECTION_WARNING = 0.06
 """Mean reprojection error, as a share of the interocular distance, that no good fit shows."""
@@ -170,21 +173,11 @@ def solve_landmarks(
     points = _points_of(model, response, held, options.identity_components if known is None else len(known.mean))
     bounds = None if model.expression_bounds is None else model.expression_bounds.cpu().numpy().astype(np.float64)
     views = []
-    states = []
+    poses = []
     for observation in observations:
         rotation, translation = _initial_pose(points, response, observation)
         evidence = _evidence(model, response, observation, float(translation[2]))
-        expression = evidence.expression_mean
-        states.append(
-            ViewState(
-                expression=expression if bounds is None else np.clip(expression, bounds[:, 0], bounds[:, 1]),
-                turns=np.tile(np.eye(3), (len(MOVING_JOINTS), 1, 1)),
-                rotation=rotation,
-                translation=translation,
-                log_focal=0.0,
-                errors=np.zeros(len(response.modes)),
-            )
-        )
+        poses.append((rotation, translation))
         views.append(evidence)
     jaw_sigma = (HELD_SIGMA,) * 3 if held else JAW_SIGMA
     problem = problem_of(
@@ -200,7 +193,9 @@ def solve_landmarks(
         # Distances that the user typed change a held identity before the fit, so that pose and camera follow them.
         mean = hold_exactly(model, problem.points, problem.prior.mean, typed, np.linalg.inv(problem.prior.precision))
         problem.prior = replace(problem.prior, mean=mean)
-    begin = begin or FitState(problem.prior.mean, tuple(states))
+    begin = begin or FitState(
+        problem.prior.mean, tuple(_at_rest(problem, *one) for one in zip(views, poses, strict=True))
+    )
     free = minimize(problem, begin, max_iterations=options.max_iterations, tolerance=options.tolerance)
     if problem.prior.held and isinstance(known, KnownIdentity):
         return _state_size(model, problem, free, known, typed)
@@ -257,6 +252,21 @@ def _initial_pose(
     return cv2.Rodrigues(turn)[0], translation[:, 0]
 
 
+def _at_rest(
+    problem: LandmarkProblem, evidence: ViewEvidence, pose: tuple[Float[ndarray, "3 3"], Float[ndarray, " 3"]]
+) -> ViewState:
+    """Where the unknowns of a view begin: the expression that is known of beforehand, eyes ahead, no errors."""
+    expression, bounds = evidence.expression_mean, problem.bounds
+    return ViewState(
+        expression=expression if bounds is None else np.clip(expression, bounds[:, 0], bounds[:, 1]),
+        turns=np.tile(np.eye(3), (len(MOVING_JOINTS), 1, 1)),
+        rotation=pose[0],
+        translation=pose[1],
+        log_focal=0.0,
+        errors=np.zeros(problem.error_count),
+    )
+
+
 def _evidence(model: HeadModel, response: DetectorResponse, observation: Observation, depth: float) -> ViewEvidence:
     landmarks, intrinsics = observation.landmarks, observation.intrinsics
     mean, sigma = response.expression_prior(model, landmarks.blendshapes)
@@ -284,7 +294,12 @@ def _fix_size(
     log_ratio, gradient = size.log_ratio(identity)
     doubt = problem.response.doubt
     covariance = doubt**2 * identity_covariance(free.linearization.hessian, len(identity))
-    sources = [ScaleSource("identity", math.exp(log_ratio), float(np.sqrt(gradient @ covariance @ gradient)))]
+    spread = float(gradient @ covariance @ gradient)
+    if problem.sized_by_shape:
+        sources = [ScaleSource("identity", math.exp(log_ratio), math.sqrt(spread))]
+    else:
+        known = options.known_identity
+        sources = [population_size(size) if known is None else known.size(size)]
     typed = _typed_distances(options)
     sources += typed_sources(model, problem.points, typed, identity, size_of(model, identity))
     iris = None
@@ -292,19 +307,35 @@ def _fix_size(
         iris = iris_source(log_ratio, _iris_diameters(problem, free.state, observations))
     if iris is not None:
         sources.append(iris)
-        target = math.log(iris.value) - log_ratio + float(gradient @ identity)
-        problem.linear_terms = (LinearTerm(gradient, target, iris.sigma / doubt),)
+    told = iris if problem.sized_by_shape else _what_tells(fuse(sources), log_ratio, spread)
+    if told is not None and not typed:
+        target = math.log(told.value) - log_ratio + float(gradient @ identity)
+        problem.linear_terms = (LinearTerm(gradient, target, told.sigma / doubt),)
     if typed:
         problem.linear_terms = typed_terms(model, problem.points, typed, identity)
         solution = minimize(problem, free.state, max_iterations=options.max_iterations, tolerance=options.tolerance)
         held = hold_exactly(model, problem.points, solution.state.identity, typed, covariance)
         solution = replace(solution, state=replace(solution.state, identity=held))
-    elif iris is not None:
+    elif told is not None:
         solution = _nudged(problem, free, options)
     else:
         solution = free
     scale = replace(fuse(sources), value=size_of(model, solution.state.identity))
     return SolvedLandmarks(problem, solution, scale, typed)
+
+
+def _what_tells(wanted: Scale, log_ratio: float, spread: float) -> ScaleSource:
+    """What must be said of the size of a fitted head for it to be the wanted one: a cut of what landmarks say of it
+    (modular inference, Plummer 2015), which leaves the rest of the shape to them.
+
+    Args:
+        wanted: size and its uncertainty without the landmarks.
+        log_ratio: of the fitted head.
+        spread: variance of that.
+    """
+    precision = max(wanted.sigma**-2 - 1 / spread, LEAST_SAID / spread)
+    reach = 1 + 1 / (precision * spread)
+    return ScaleSource("cut", math.exp(log_ratio + reach * (math.log(wanted.value) - log_ratio)), precision**-0.5)
 
 
 def _nudged(problem: LandmarkProblem, free: Solution[FitState], options: FitOptions) -> Solution[FitState]:

@@ -9,6 +9,7 @@ plane turned upright with the head, where the detector's response was measured.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -41,6 +42,7 @@ class ViewEvidence:
         focal_sigma: relative standard deviation of the focal length, 0 when known.
         expression_mean, expression_sigma: (E,) Gaussian prior.
         metres_per_pixel: size of a pixel at the head; fixed, so that no residual shrinks by moving the head.
+        modes: (R, N, 3) errors that go together in this view, one standard deviation each; None for the detector's.
     """
 
     pixels: Float[ndarray, "N 3"]
@@ -50,6 +52,7 @@ class ViewEvidence:
     expression_mean: Float[ndarray, " E"]
     expression_sigma: Float[ndarray, " E"]
     metres_per_pixel: float
+    modes: Float[ndarray, "R N 3"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,9 @@ class Projected:
 class LandmarkProblem:
     """`face3d.fit.solver.Problem` over `FitState`."""
 
+    sized_by_shape: ClassVar[bool] = True
+    """Whether a face's proportions, as landmarks tell them, say how large it is."""
+
     def __init__(
         self,
         points: PointModel,
@@ -158,7 +164,12 @@ class LandmarkProblem:
         self._displaced = points.displaced(response.gain)
         self.points = points
         self.expression_size = points.size - self.identity_size
-        self.view_size = self.expression_size + 3 * ROTATIONS + 7 + len(response.modes)
+        self.error_count = len(self.modes_of(views[0]))
+        self.view_size = self.expression_size + 3 * ROTATIONS + 7 + self.error_count
+
+    def modes_of(self, evidence: ViewEvidence) -> Float[ndarray, "R N 3"]:
+        """Errors that go together in a view."""
+        return self.response.modes if evidence.modes is None else evidence.modes
 
     @property
     def size(self) -> int:
@@ -169,7 +180,7 @@ class LandmarkProblem:
         """Unknowns that move one view's surface in its picture: identity, expression, turns, pose, focal length."""
         start = self.identity_size + index * self.view_size
         # The detector's errors, the last of a view's unknowns, move no surface.
-        return [*range(self.identity_size), *range(start, start + self.view_size - len(self.response.modes))]
+        return [*range(self.identity_size), *range(start, start + self.view_size - self.error_count)]
 
     def linearize(self, state: FitState) -> Linearization:
         """Cost, gradient and Gauss-Newton Hessian at `state`."""
@@ -309,8 +320,9 @@ class LandmarkProblem:
         known = np.isfinite(relative)
         error[:, 2] = np.where(known, relative - relief, 0.0)
         error -= response.bias_at(yaw, pitch)
-        if len(response.modes):
-            error -= np.tensordot(view.errors, response.modes, axes=1)
+        modes = self.modes_of(evidence)
+        if len(modes):
+            error -= np.tensordot(view.errors, modes, axes=1)
         sigma = response.sigma_at(yaw)
         inverse = np.where(np.isfinite(sigma), 1 / sigma, 0.0)
         inverse[~known, 2] = 0.0
@@ -342,8 +354,8 @@ class LandmarkProblem:
         jacobian[:, 2, cursor + 5] = -relief / view.translation[2]
         jacobian[:, :2, cursor + 6] = (normalized * focal) @ upright.T
         jacobian[:, 2, cursor + 6] = relief
-        if len(response.modes):
-            jacobian[:, :, cursor + 7 :] = response.modes.transpose(1, 2, 0)
+        if len(modes):
+            jacobian[:, :, cursor + 7 :] = modes.transpose(1, 2, 0)
         if inverse[:, 2].any():
             jacobian[:, 2] -= share @ jacobian[:, 2]
         # The residual is observed minus modelled.

@@ -80,6 +80,11 @@ class HeadSize:
         self._basis = basis - basis.mean(axis=1, keepdims=True)
         self._mean_log = self._log_size(self._template)
 
+    @property
+    def components(self) -> int:
+        """How many coefficients the identities have."""
+        return len(self._basis)
+
     def log_ratio(self, identity: Float[ndarray, " I"]) -> tuple[float, Float[ndarray, " I"]]:
         """Log of the size relative to the mean head, and its gradient."""
         shape = self._template + np.tensordot(identity, self._basis, axes=1)
@@ -89,6 +94,17 @@ class HeadSize:
     @staticmethod
     def _log_size(centred: Float[ndarray, "S 3"]) -> float:
         return 0.5 * math.log(float(np.sum(centred**2)))
+
+
+def population_size(size: HeadSize) -> ScaleSource:
+    """What is known of the size of anybody's head."""
+    return stated_size("population", size, np.zeros(size.components), np.eye(size.components))
+
+
+def stated_size(name: str, size: HeadSize, mean: Float[ndarray, " I"], precision: Float[ndarray, "I I"]) -> ScaleSource:
+    """The size of heads whose identity is Gaussian."""
+    log_ratio, slope = size.log_ratio(mean)
+    return ScaleSource(name, math.exp(log_ratio), float(np.sqrt(slope @ np.linalg.solve(precision, slope))))
 
 
 @lru_cache(maxsize=4)

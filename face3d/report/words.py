@@ -66,6 +66,9 @@ OTHER = "Other"
 
 _SIZE_SOURCES = {
     "identity": "the face's shape and the spread of head sizes among adults",
+    "population": "the spread of head sizes among adults",
+    "regressor": "what our own network sees in the face",
+    "mica": "what MICA sees in the face",
     "iris": "the visible iris diameter (11.7 mm in adults, SD 0.5 mm)",
 }
 _CAMERAS = {

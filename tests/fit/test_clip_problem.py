@@ -52,7 +52,7 @@ def test_gradient_is_the_slope_of_the_cost(solved, read):
     low, high = problem.limits(state, gradient)
     free = (low < -1e-3) & (high > 1e-3)
     ident, errors = problem.identity_size, problem.identity_size + 1
-    own = np.arange(errors + len(problem.response.modes), problem.size).reshape(len(problem.views), -1)
+    own = np.arange(errors + problem.error_count, problem.size).reshape(len(problem.views), -1)
     # Of the pose the slope leaves out that a landmark's standard deviation changes with it.
     for part in (np.arange(ident), [ident] if free[ident] else [], np.arange(errors, own[0, 0]), own[:, :-6].ravel()):
         way = np.zeros(problem.size)
